@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * bus: the D-Bus face of the daemon, as the daemon sees it.
+ *
+ * dbus/ owns what is on the bus and who owns it; daemon/ owns the process, the loop, the
+ * transports and the files. What dbus/ needs of the daemon it gets through bus_adapter_ops, so
+ * that it never includes anything of daemon/. dbus/ calls bl_* commands on the host itself and
+ * then ops->kick(), upon which the daemon drains events and packets from the loop (never from
+ * within kick).
+ */
+
+#include "host.h"
+
+#include <systemd/sd-bus.h>
+
+struct bus;
+struct bus_adapter;
+
+/* Initial values of the configuration properties of Adapter1, from the configuration file. */
+struct bus_adapter_config {
+    bool has_addr_mode; /* else public, or static random where there is no public address */
+    uint8_t addr_mode;
+    char gap_name[249];
+    uint16_t appearance;
+    uint32_t rx_buf;
+    uint16_t mtu;
+    bool bond, mitm, le_secure, pairable;
+    uint8_t io;
+    uint32_t pairable_timeout;
+    bool hci_command; /* Adapter1.HciCommand is allowed */
+    bool active;      /* the daemon holds the adapter active from the start */
+};
+
+struct bus_adapter_ops {
+    /*
+     * Take the controller: open the transport and bl_host_start(). Returns 0 when that is under way
+     * (BL_EV_READY or bus_adapter_failed() follows), or -errno with *ret_why, a sentence a person
+     * can act on, borrowed until the next call: -EBUSY, -EPERM, -ENODEV, ...
+     * After a failure the daemon goes on trying by itself as long as keep is set.
+     */
+    int (*open)(void *ctx, bool keep, const char **ret_why);
+    /* Let go of the controller: no more attempts, transport closed, bl_host_stop(). The events of
+     * what ended are pulled and handed over by the daemon before this returns. */
+    void (*close)(void *ctx);
+    /* The host has something to send, or another deadline, or events: see to it from the loop. */
+    void (*kick)(void *ctx);
+    /* Microseconds, CLOCK_MONOTONIC (CLOCK_BOOTTIME would jump procedures over a suspend). */
+    uint64_t (*now)(void *ctx);
+    /* btsnoop to fd (borrowed; the daemon duplicates it); -EBUSY when one runs. */
+    int (*capture_start)(void *ctx, int fd, bool keys, uint32_t snaplen);
+    void (*capture_stop)(void *ctx);
+};
+
+struct bus_options {
+    const char *name;    /* org.bled */
+    bool system;         /* the system bus: root and group bluetooth, by the policy */
+    /* LogControl1: level as syslog's names; set returns -EINVAL for an unknown one. */
+    const char *(*log_level)(void *ctx);
+    int (*set_log_level)(void *ctx, const char *level);
+    const char *(*log_target)(void *ctx);
+    int (*set_log_target)(void *ctx, const char *target);
+    void (*name_acquired)(void *ctx); /* the bus name is ours */
+    void (*gone)(void *ctx, int error); /* the bus connection broke or the name is taken: end */
+    void *ctx;
+};
+
+/* Registers /org/bled and the rest; borrows sd_bus. */
+int bus_new(struct bus **ret, sd_bus *sd, const struct bus_options *options);
+struct bus *bus_free(struct bus *b);
+/* After all configured adapters exist: asks for the name. */
+int bus_request_name(struct bus *b);
+
+/* An object /org/bled/<name>. host, strings and ctx are borrowed for the adapter's life. */
+int bus_adapter_new(struct bus_adapter **ret, struct bus *b, const char *name,
+                    const char *transport, struct bl_host *host,
+                    const struct bus_adapter_config *config, const struct bus_adapter_ops *ops,
+                    void *ctx);
+struct bus_adapter *bus_adapter_free(struct bus_adapter *a);
+
+/* Every event of the host, in order. */
+void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e);
+/* The transport died, or an attempt that ops->open() called under way failed; the host has been
+ * stopped and its events handed over. Emits Failed where the adapter was active; when the daemon
+ * gets the controller back (BL_EV_READY) what the daemon owned is restored. */
+void bus_adapter_failed(struct bus_adapter *a, const char *why);
+/* Identity and static facts learnt by probing at start (from bl_host_info), while inactive. */
+void bus_adapter_probed(struct bus_adapter *a);
+/* Whether anything wants the controller (a hold): the daemon keeps trying to open it while so. */
+bool bus_adapter_wanted(const struct bus_adapter *a);
+
+/* SIGTERM: no new calls are taken (NotActive), all ends in order with its signals; true when
+ * everything has ended and the transport may be closed; call again after events until then. */
+bool bus_adapter_end(struct bus_adapter *a);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * crypto: the Security Manager's toolbox over OpenSSL's libcrypto. Every value is in the order of
+ * the wire (least significant octet first), as HCI and SMP carry it; the functions turn it round
+ * where the specification's definitions are most significant first.
+ *
+ * All return 0, or -EIO when libcrypto refuses (no memory, a FIPS policy): outputs are then zeroed.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Security function e: AES-128 of one block. Core 5.4, Vol 3, Part H, 2.2.1. */
+int bl_crypto_e(const uint8_t key[static 16], const uint8_t in[static 16], uint8_t out[static 16]);
+
+/* Random address hash function ah: 24 bits of prand to 24 bits of hash.
+ * Core 5.4, Vol 3, Part H, 2.2.2. */
+int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
+                 uint8_t hash[static 3]);
+
+/* Overwrites secrets in a way that the compiler keeps. */
+void bl_crypto_wipe(void *p, size_t n);
+/* Equality in time that does not depend on the contents. */
+int bl_crypto_equal(const void *a, const void *b, size_t n);

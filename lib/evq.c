@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "evq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int bl_evq_init(struct bl_evq *q)
+{
+    *q = (struct bl_evq){0};
+    q->ring = calloc(BL_MAX_EVENTS, sizeof(*q->ring));
+    q->bytes = malloc(BL_MAX_REPORT_BYTES);
+    if (!q->ring || !q->bytes) {
+        bl_evq_deinit(q);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void bl_evq_deinit(struct bl_evq *q)
+{
+    free(q->ring);
+    free(q->bytes);
+    *q = (struct bl_evq){0};
+}
+
+bool bl_evq_full(const struct bl_evq *q)
+{
+    return q->count >= BL_MAX_EVENTS / 2;
+}
+
+bl_op bl_evq_op(struct bl_evq *q)
+{
+    if (q->open_ops >= BL_MAX_OPS || bl_evq_full(q))
+        return 0;
+    q->open_ops++;
+    if (++q->last_op == 0)
+        q->last_op = 1;
+    return q->last_op;
+}
+
+void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e)
+{
+    if (e->done.op == 0)
+        return;
+    q->open_ops--;
+    bl_evq_push(q, e);
+}
+
+void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status)
+{
+    bl_evq_op_result(q, &(struct bl_event){.kind = BL_EV_OP_DONE, .done = {op, status, {0}}});
+}
+
+void bl_evq_push(struct bl_evq *q, const struct bl_event *e)
+{
+    if (q->count == BL_MAX_EVENTS)
+        abort(); /* the bounds in limits.h do not add up: a bug, not an input */
+    q->ring[(q->head + q->count) % BL_MAX_EVENTS] = *e;
+    q->count++;
+    if (q->count > q->high_water)
+        q->high_water = q->count;
+}
+
+void bl_evq_report(struct bl_evq *q, const struct bl_report *r)
+{
+    q->reports++;
+    if (bl_evq_full(q) || r->len > BL_MAX_REPORT_BYTES - q->used) {
+        q->reports_dropped++;
+        return;
+    }
+
+    struct bl_event e = {.kind = BL_EV_REPORT, .report = *r};
+    uint8_t *copy = q->bytes + q->used;
+    if (r->len > 0)
+        memcpy(copy, r->data, r->len);
+    e.report.data = copy;
+    q->used += r->len;
+    bl_evq_push(q, &e);
+}
+
+/* The ring and the bytes start again from the front whenever they are drained, so that a quiet
+ * daemon touches one page of each. The popped report's bytes stay until the next push. */
+bool bl_evq_pop(struct bl_evq *q, struct bl_event *ret)
+{
+    if (q->count == 0)
+        return false;
+    *ret = q->ring[q->head];
+    q->head = (q->head + 1) % BL_MAX_EVENTS;
+    if (--q->count == 0) {
+        q->head = 0;
+        q->used = 0;
+    }
+    return true;
+}

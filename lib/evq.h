@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * evq: the queue between the stack and its owner, and the book of commands that have not ended.
+ *
+ * Pushing never fails: input is held back (bl_evq_full) from half the capacity on, and what can
+ * follow from one input or from the end of everything is bounded by BL_MAX_*. Reports are the one
+ * kind that may be dropped, and are counted then.
+ */
+
+#include "event.h"
+#include "limits.h"
+
+struct bl_evq {
+    struct bl_event *ring; /* BL_MAX_EVENTS */
+    uint8_t *bytes;        /* BL_MAX_REPORT_BYTES, taken from the front, given back when drained */
+    size_t head, count, used;
+    bl_op last_op;
+    unsigned open_ops;
+    uint64_t reports, reports_dropped, high_water;
+};
+
+int bl_evq_init(struct bl_evq *q); /* 0 or -ENOMEM */
+void bl_evq_deinit(struct bl_evq *q);
+
+/* A new command's number, or 0 when BL_MAX_OPS have not ended or the queue is full (-EBUSY). */
+bl_op bl_evq_op(struct bl_evq *q);
+/* Ends it. For op 0, nothing: an internal procedure that nobody waits for. */
+void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status);
+/* Ends it with a result: e->done.* set by the caller but for nothing. */
+void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e);
+
+void bl_evq_push(struct bl_evq *q, const struct bl_event *e);
+/* Copies r->data. */
+void bl_evq_report(struct bl_evq *q, const struct bl_report *r);
+bool bl_evq_pop(struct bl_evq *q, struct bl_event *ret);
+bool bl_evq_full(const struct bl_evq *q);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* limits: every bound on what a peer, a controller or a client can make the stack hold. */
+
+enum {
+    BL_MAX_LINKS = 64,            /* connections of one controller at once */
+    BL_MAX_ADV = 64,              /* advertisements, shared out over the controller's sets */
+    BL_MAX_SCANS = 64,            /* scans at once: a bit each in a report's mask */
+    BL_MAX_ATTEMPTS = 64,         /* connection attempts waiting or under way */
+    BL_MAX_OPS = 512,             /* commands to the host that have not ended */
+    BL_MAX_EVENTS = 2048,         /* events waiting; from half of it on, input is held back */
+    BL_MAX_REPORT_BYTES = 65536,  /* advertising reports waiting; more are counted as dropped */
+    BL_MAX_ADV_LEGACY = 31,       /* Core 5.4, Vol 4, Part E, 7.8.7 */
+    BL_MAX_ADV_EXTENDED = 1650,   /* Core 5.4, Vol 6, Part B, 2.3.4.9 */
+    BL_MAX_ADV_CONNECTABLE = 251, /* one HCI fragment: connectable sets may not chain */
+    BL_MAX_FILTER_ITEMS = 64,     /* of each kind in a scan's filter */
+    BL_MAX_ADVERTISERS = 4096, /* remembered for filtering duplicates, the oldest forgotten first */
+    BL_MAX_CHAINS = 64,        /* extended reports being joined at once */
+    BL_MAX_COMMANDS = 128,     /* HCI commands waiting for the controller */
+    BL_MAX_TX_PDUS = 64,       /* L2CAP PDUs queued on one connection, before back-pressure */
+    BL_MAX_L2CAP_PDU = 65535 + 4,
+};
