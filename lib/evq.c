@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVQ_REPLY_ROOM 2048 /* eight replies of 255 octets: what bl_hci_command() lets wait */
+
 int bl_evq_init(struct bl_evq *q)
 {
     *q = (struct bl_evq){0};
@@ -40,12 +42,31 @@ bl_op bl_evq_op(struct bl_evq *q)
     return q->last_op;
 }
 
+void bl_evq_op_forget(struct bl_evq *q)
+{
+    q->open_ops--;
+}
+
 void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e)
 {
     if (e->done.op == 0)
         return;
     q->open_ops--;
     bl_evq_push(q, e);
+}
+
+/* Room for a reply is kept free by bl_evq_report(). */
+void bl_evq_op_reply(struct bl_evq *q, const struct bl_event *e)
+{
+    struct bl_event copy = *e;
+
+    if (copy.done.reply.len > BL_MAX_REPORT_BYTES - q->used)
+        copy.done.reply.len = 0;
+    if (copy.done.reply.len > 0)
+        memcpy(q->bytes + q->used, e->done.reply.params, copy.done.reply.len);
+    copy.done.reply.params = q->bytes + q->used;
+    q->used += copy.done.reply.len;
+    bl_evq_op_result(q, &copy);
 }
 
 void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status)
@@ -66,7 +87,7 @@ void bl_evq_push(struct bl_evq *q, const struct bl_event *e)
 void bl_evq_report(struct bl_evq *q, const struct bl_report *r)
 {
     q->reports++;
-    if (bl_evq_full(q) || r->len > BL_MAX_REPORT_BYTES - q->used) {
+    if (bl_evq_full(q) || r->len > BL_MAX_REPORT_BYTES - EVQ_REPLY_ROOM - q->used) {
         q->reports_dropped++;
         return;
     }

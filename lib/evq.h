@@ -26,10 +26,15 @@ void bl_evq_deinit(struct bl_evq *q);
 
 /* A new command's number, or 0 when BL_MAX_OPS have not ended or the queue is full (-EBUSY). */
 bl_op bl_evq_op(struct bl_evq *q);
+/* The command could not be begun after all: its number is as if never given. */
+void bl_evq_op_forget(struct bl_evq *q);
 /* Ends it. For op 0, nothing: an internal procedure that nobody waits for. */
 void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status);
 /* Ends it with a result: e->done.* set by the caller but for nothing. */
 void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e);
+
+/* The same for a reply to an HCI command: copies e->done.reply.params. */
+void bl_evq_op_reply(struct bl_evq *q, const struct bl_event *e);
 
 void bl_evq_push(struct bl_evq *q, const struct bl_event *e);
 /* Copies r->data. */

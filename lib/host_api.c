@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * host_api: the commands of host.h. Each checks that the controller is there, hands its arguments
+ * to the module that does the work, and lets the pump queue what follows.
+ */
+
+#include "host_internal.h"
+
+#include "base/cleanup.h"
+#include "hci/cmd.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A command's end: what was asked for is queued at once. */
+static int host_done(struct bl_host *host, uint64_t now, int r)
+{
+    if (r == 0)
+        bl_host_pump(host, now);
+    return r;
+}
+
+int bl_host_set_config(struct bl_host *host, uint64_t now, const struct bl_config *config)
+{
+    if (config->addr_mode > BL_ADDR_MODE_NRPA)
+        return -EINVAL;
+    if (!bl_addr_is_zero(&config->static_addr) && !bl_addr_is_static(&config->static_addr))
+        return -EINVAL;
+    if (config->rpa_timeout_s > 0xa1b8) /* Core 5.4, Vol 4, Part E, 7.8.45 */
+        return -EINVAL;
+    host->radio.config = *config;
+    bl_privacy_configured(&host->privacy, now);
+    return host_done(host, now, 0);
+}
+
+void bl_host_get_config(const struct bl_host *host, struct bl_config *ret)
+{
+    *ret = host->radio.config;
+}
+
+void bl_host_info(const struct bl_host *host, struct bl_controller_info *ret)
+{
+    const struct bl_hci_caps *caps = bl_hci_caps(host->hci);
+
+    *ret = (struct bl_controller_info){
+        .hci_version = caps->hci_version,
+        .manufacturer = caps->manufacturer,
+        .le_features = caps->le_features,
+        .public_addr = caps->public_addr,
+        .acl_len = caps->acl_len,
+        .acl_num = caps->acl_num,
+        .adv_sets = caps->extended ? caps->adv_sets : 1,
+        .adv_data_max = caps->adv_data_max,
+        .accept_list = caps->accept_list,
+        .resolving_list = caps->resolving_list,
+        .extended_advertising = caps->extended,
+        .le_2m = bl_hci_has_feature(host->hci, BL_LE_2M),
+        .le_coded = bl_hci_has_feature(host->hci, BL_LE_CODED),
+        .data_length = bl_hci_has_feature(host->hci, BL_LE_DATA_LENGTH),
+        .privacy = bl_hci_has_feature(host->hci, BL_LE_PRIVACY),
+        .param_request = bl_hci_has_feature(host->hci, BL_LE_PARAM_REQUEST),
+    };
+    bl_privacy_identity(&host->privacy, &ret->identity);
+    bl_privacy_current(&host->privacy, &ret->current);
+}
+
+int bl_advertise(struct bl_host *host, uint64_t now, uint16_t adv,
+                 const struct bl_adv_params *params, uint16_t *ret_adv, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now,
+                     bl_advertiser_start(&host->advertiser, now, adv, params, ret_adv, op));
+}
+
+int bl_advertise_stop(struct bl_host *host, uint64_t now, uint16_t adv, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_advertiser_stop(&host->advertiser, now, adv, op));
+}
+
+size_t bl_advertise_max(const struct bl_host *host, const struct bl_adv_params *params)
+{
+    return bl_advertiser_max(&host->advertiser, params);
+}
+
+int bl_scan(struct bl_host *host, uint64_t now, const struct bl_scan_params *params,
+            uint16_t *ret_scan, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_scanner_scan(&host->scanner, now, params, ret_scan, op));
+}
+
+int bl_scan_stop(struct bl_host *host, uint64_t now, uint16_t scan, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_scanner_stop_scan(&host->scanner, now, scan, op));
+}
+
+int bl_connect(struct bl_host *host, uint64_t now, const struct bl_connect_params *params,
+               uint16_t *ret_attempt, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    if (bl_links_find(&host->links, &params->peer) != 0)
+        return -EALREADY;
+    return host_done(host, now,
+                     bl_connector_connect(&host->connector, now, params, ret_attempt, op));
+}
+
+int bl_connect_cancel(struct bl_host *host, uint64_t now, uint16_t attempt)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_connector_cancel(&host->connector, now, attempt));
+}
+
+int bl_disconnect(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t reason, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_links_disconnect(&host->links, now, conn, reason, op));
+}
+
+int bl_update_parameters(struct bl_host *host, uint64_t now, uint16_t conn,
+                         const struct bl_conn_params *params, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_links_update(&host->links, now, conn, params, op));
+}
+
+int bl_read_rssi(struct bl_host *host, uint64_t now, uint16_t conn, bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_links_read_rssi(&host->links, now, conn, op));
+}
+
+int bl_set_phy(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t tx_phys, uint8_t rx_phys,
+               bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_links_set_phy(&host->links, now, conn, tx_phys, rx_phys, op));
+}
+
+int bl_set_data_length(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t octets,
+                       bl_op *op)
+{
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    return host_done(host, now, bl_links_set_data_length(&host->links, now, conn, octets, op));
+}
+
+uint16_t bl_conn_find(const struct bl_host *host, const struct bl_addr *peer)
+{
+    return bl_links_find(&host->links, peer);
+}
+
+int bl_conn_info(const struct bl_host *host, uint16_t conn, struct bl_conn_info *ret)
+{
+    return bl_links_info(&host->links, conn, ret);
+}
+
+int bl_hci_command(struct bl_host *host, uint64_t now, uint16_t opcode, const void *params,
+                   size_t n, bl_op *op)
+{
+    bl_op *slot = NULL;
+
+    if (!bl_host_ready(host))
+        return -ENETDOWN;
+    /* Reset and the event masks belong to the host: it would not know what it lost. */
+    if (n > 255 || opcode == BL_CMD_RESET)
+        return -EINVAL;
+    for (size_t i = 0; !slot && i < ARRAY_LEN(host->user_ops); i++)
+        if (host->user_ops[i] == 0)
+            slot = &host->user_ops[i];
+    if (!slot)
+        return -EBUSY;
+
+    bl_op mine = bl_evq_op(&host->events);
+    if (mine == 0)
+        return -EBUSY;
+    *slot = mine;
+    int r = bl_hci_cmd_raw(host->hci, opcode, params, n, BL_HCI_OWNER_HOST, mine);
+    if (r < 0) {
+        *slot = 0;
+        bl_evq_op_forget(&host->events);
+        return r;
+    }
+    *op = mine;
+    return host_done(host, now, 0);
+}
+
+static bool host_own_counter(const struct bl_host *host, size_t index, const char **ret_name,
+                             uint64_t *ret_value)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"events-high-water", host->events.high_water},
+        {"reports", host->events.reports},
+        {"reports-dropped", host->events.reports_dropped},
+        {"procedures-open", host->events.open_ops},
+    };
+
+    if (index >= ARRAY_LEN(rows))
+        return false;
+    *ret_name = rows[index].name;
+    *ret_value = rows[index].value;
+    return true;
+}
+
+/* The parts' counters, one part after the other. */
+bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_name,
+                     uint64_t *ret_value)
+{
+    size_t n = 0;
+
+    for (unsigned part = 0; part < 5; part++) {
+        for (size_t i = 0;; i++, n++) {
+            const char *name;
+            uint64_t value;
+            bool more = part == 0   ? host_own_counter(host, i, &name, &value)
+                        : part == 1 ? bl_hci_counter(host->hci, i, &name, &value)
+                        : part == 2 ? bl_scanner_counter(&host->scanner, i, &name, &value)
+                        : part == 3 ? bl_advertiser_counter(&host->advertiser, i, &name, &value)
+                                    : bl_connector_counter(&host->connector, i, &name, &value);
+            if (!more)
+                break;
+            if (n == index) {
+                *ret_name = name;
+                *ret_value = value;
+                return true;
+            }
+        }
+    }
+    return false;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* host_internal: the host's parts, for host.c (life, input, output) and host_api.c (commands). */
+
+#include "gap/advertiser.h"
+#include "gap/connector.h"
+#include "gap/links.h"
+#include "gap/privacy.h"
+#include "gap/scanner.h"
+#include "host.h"
+
+enum bl_host_state {
+    BL_HOST_OFF,       /* not started, failed or stopped */
+    BL_HOST_BRINGUP,   /* lib/hci talks to the controller */
+    BL_HOST_READY,     /* commands are taken */
+    BL_HOST_LEAVING,   /* shutdown: links are being disconnected */
+    BL_HOST_RESETTING, /* shutdown: the last command, Reset, is out */
+};
+
+struct bl_host {
+    struct bl_env env;
+    struct bl_evq events;
+    struct bl_hci *hci;
+    struct bl_radio radio;
+    struct bl_privacy privacy;
+    struct bl_advertiser advertiser;
+    struct bl_scanner scanner;
+    struct bl_connector connector;
+    struct bl_links links;
+    enum bl_host_state state;
+    bl_op user_ops[8];          /* bl_hci_command() calls that wait for their reply */
+    bl_op lifecycle_op;         /* of start or shutdown */
+    uint64_t shutdown_deadline; /* TIMERQ_NEVER unless leaving */
+};
+
+/* What must follow every input and every command: messages of lib/hci handed to whom they concern,
+ * then the next configuration command. */
+void bl_host_pump(struct bl_host *host, uint64_t now);

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Extern symbols begin with bl_, bus_ or their file's name: libbluetooth exports bare hci_* ones."""
+import re
+import subprocess
+import sys
+
+
+def main():
+    bad, seen = [], 0
+    for archive in sys.argv[1:]:
+        out = subprocess.run(["nm", "-g", "--defined-only", archive], capture_output=True, text=True,
+                             check=True).stdout
+        stem = ""
+        for line in out.splitlines():
+            m = re.match(r"^(\S+)\.o:$", line.strip())
+            if m:
+                stem = re.sub(r"^.*_(?=[^_]*$)", "", m[1].replace(".c", ""))
+                whole = m[1].replace(".c", "")
+                continue
+            parts = line.split()
+            if len(parts) != 3 or re.match(r"^(__|_GLOBAL|asan|ubsan|DW\.)", parts[2]):
+                continue
+            seen += 1
+            name = parts[2]
+            if name == "main" or name.startswith(("bl_", "bus_")):
+                continue
+            # the object's name is path_with_underscores.c.o: a symbol named after the file fits
+            if any(whole.endswith(name[:k]) for k in range(2, len(name)) if name[k] == "_"):
+                continue
+            bad.append(f"{archive}: {whole}: {name}")
+    for line in bad:
+        print(line)
+    print(f"{seen} symbols, {len(bad)} without their prefix")
+    return 1 if bad or not seen else 0
+
+
+sys.exit(main())

@@ -1,0 +1,66 @@
+"""The demo: see tests/demo. Speaks to both daemons over D-Bus only, as any program would."""
+import asyncio
+import sys
+
+from dbus_next import Variant
+
+from bledtest import World, plain
+
+SERVICE = "180d"
+
+
+def say(who, text):
+    print(f"  {who:<8} {text}", flush=True)
+
+
+async def demo():
+    print("\nA simulated radio with two controllers, a private bus, two daemons:")
+    async with World(controllers=2) as world:
+        sensor = await world.bled("sensor", ["unix:" + world.hci(0)])
+        phone = await world.bled("phone", ["unix:" + world.hci(1)])
+        for who, bled in (("sensor", sensor), ("phone", phone)):
+            await bled.activate()
+            kind, address = await bled.address()
+            say(who, f"{bled.name} is active as {address} ({'random' if kind else 'public'})")
+
+        print("\nOne advertises:")
+        await sensor.call("Broadcaster1", "Advertise", "ua{sv}", 100000, {
+            "name": Variant("s", "Demo sensor"), "services": Variant("as", [SERVICE]),
+            "manufacturer_data": Variant("a{qay}", {0xffff: b"\x01\x02"})})
+        say("sensor", "advertises every 100 ms: name 'Demo sensor', service 180d (heart rate)")
+
+        print("\nThe other scans:")
+        kind, address = await sensor.address()
+        found = (await phone.call("Observer1", "Discover", "ua{sv}", 1000, {
+            "active": Variant("b", True), "window_us": Variant("u", 100000),
+            "interval_us": Variant("u", 100000)}))[0]
+        for entry in found:
+            data = plain(entry[4])
+            say("phone", f"found {entry[1]}, {entry[3]} dBm: {data.get('name', '(no name)')!r}, "
+                         f"services {', '.join(data.get('services', [])) or 'none'}")
+        if address not in [entry[1] for entry in found]:
+            raise SystemExit("The advertiser was not found.")
+
+        print("\nand connects:")
+        conn = (await phone.call("Central1", "Connect", "ysa{sv}", kind, address, {}))[0]
+        up = await phone.client.expect("PeripheralConnected", conn)
+        say("phone", f"PeripheralConnected: connection {up.args[0]} to {up.args[2]}")
+        up = await sensor.client.expect("CentralConnected")
+        say("sensor", f"CentralConnected: connection {up.args[0]} from {up.args[2]}")
+        path = f"/org/bled/hci0/conn{conn:04x}"
+        interval = await phone.get("Connection1", "Interval", path=path)
+        say("phone", f"talks to it every {interval * 1.25:g} ms")
+
+        print("\nand disconnects:")
+        await phone.call("Link1", "Disconnect", "qa{sv}", conn, {})
+        down = await phone.client.expect("PeripheralDisconnected", conn)
+        say("phone", f"PeripheralDisconnected: {down.args[2]}")
+        down = await sensor.client.expect("CentralDisconnected")
+        say("sensor", f"CentralDisconnected: {down.args[2]}")
+    print("\nAll stopped, nothing is left running.")
+
+
+try:
+    asyncio.run(demo())
+except AssertionError as e:
+    sys.exit(f"The demo failed: {e}")
