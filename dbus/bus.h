@@ -38,7 +38,8 @@ struct bus_adapter_ops {
      * Take the controller: open the transport and bl_host_start(). Returns 0 when that is under way
      * (BL_EV_READY or bus_adapter_failed() follows), or -errno with *ret_why, a sentence a person
      * can act on, borrowed until the next call: -EBUSY, -EPERM, -ENODEV, ...
-     * After a failure the daemon goes on trying by itself as long as keep is set.
+     * After a failure the daemon goes on trying by itself as long as keep is set. Called again
+     * while it is under way already: 0, with keep replaced.
      */
     int (*open)(void *ctx, bool keep, const char **ret_why);
     /* Let go of the controller: no more attempts, transport closed, bl_host_stop(). The events of
@@ -54,14 +55,16 @@ struct bus_adapter_ops {
 };
 
 struct bus_options {
-    const char *name;    /* org.bled */
-    bool system;         /* the system bus: root and group bluetooth, by the policy */
+    const char *name; /* org.bled */
+    bool system;      /* the system bus: root and group bluetooth, by the policy */
     /* LogControl1: level as syslog's names; set returns -EINVAL for an unknown one. */
     const char *(*log_level)(void *ctx);
     int (*set_log_level)(void *ctx, const char *level);
     const char *(*log_target)(void *ctx);
     int (*set_log_target)(void *ctx, const char *target);
-    void (*name_acquired)(void *ctx); /* the bus name is ours */
+    /* May be NULL. One line for the log, without a newline, at syslog's level; borrowed. */
+    void (*log)(void *ctx, int level, const char *text);
+    void (*name_acquired)(void *ctx);   /* the bus name is ours */
     void (*gone)(void *ctx, int error); /* the bus connection broke or the name is taken: end */
     void *ctx;
 };
@@ -72,6 +75,14 @@ struct bus *bus_free(struct bus *b);
 /* After all configured adapters exist: asks for the name. */
 int bus_request_name(struct bus *b);
 
+/* The bus side's own timers (batches, pings of slow clients): ask for the deadline before each
+ * sleep, on the scale of ops->now(); UINT64_MAX for none. */
+uint64_t bus_deadline(const struct bus *b);
+void bus_tick(struct bus *b, uint64_t now);
+/* The bus daemon does not take our messages fast enough: as long as this is true do not pull
+ * events of hosts, so that their queues fill and hold the controllers back. */
+bool bus_congested(const struct bus *b);
+
 /* An object /org/bled/<name>. host, strings and ctx are borrowed for the adapter's life. */
 int bus_adapter_new(struct bus_adapter **ret, struct bus *b, const char *name,
                     const char *transport, struct bl_host *host,
@@ -79,7 +90,9 @@ int bus_adapter_new(struct bus_adapter **ret, struct bus *b, const char *name,
                     void *ctx);
 struct bus_adapter *bus_adapter_free(struct bus_adapter *a);
 
-/* Every event of the host, in order. */
+/* Every event of the host, in order. BL_EV_READY makes the adapter active when it is wanted,
+ * whoever began to open it; otherwise it is taken as bus_adapter_probed(). BL_EV_FAILED counts as
+ * bus_adapter_failed(), which may follow all the same. */
 void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e);
 /* The transport died, or an attempt that ops->open() called under way failed; the host has been
  * stopped and its events handed over. Emits Failed where the adapter was active; when the daemon
@@ -87,7 +100,8 @@ void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e);
 void bus_adapter_failed(struct bus_adapter *a, const char *why);
 /* Identity and static facts learnt by probing at start (from bl_host_info), while inactive. */
 void bus_adapter_probed(struct bus_adapter *a);
-/* Whether anything wants the controller (a hold): the daemon keeps trying to open it while so. */
+/* Whether anything wants the controller (a hold): the daemon keeps trying to open it while so. True
+ * from the start with config->active; dbus/ calls ops->open() only when a client asks. */
 bool bus_adapter_wanted(const struct bus_adapter *a);
 
 /* SIGTERM: no new calls are taken (NotActive), all ends in order with its signals; true when
