@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * links: the connections of a controller, in both roles, from Connection Complete to the end.
+ *
+ * Numbers. `conn` is ours: from 1, one after the other for the life of this object, also across
+ * bl_links_reset(); 0 and 0xffff never; none again before all others. It is given when the
+ * connection is announced (BL_EV_CONNECTED), so that what nobody saw takes no number.
+ *
+ * When a connection is announced. As central: at its first sign of life (an LL answer, an event
+ * about it or a PDU), or when the controller would have given up on it (6 intervals, and some);
+ * one lost before that is never seen, and goes back to the connector by bl_links_pop_lost(). As
+ * peripheral: when the advertisement that it came through is known, at the first PDU or event, or
+ * after 100 ms. A central link of attempt 0 is nobody's: it is dropped and never seen. Before its
+ * announcement no function below knows a link, but for those that take its handle.
+ *
+ * Operations. At most one of each kind a connection (-EBUSY), each bounded by a timer, each ended
+ * by the end of the connection with 0x100 + reason, before BL_EV_DISCONNECTED; the op of a
+ * disconnect ends after it, with BL_OK. Events of a change come before the op's end.
+ *
+ * The end. A connection whose disconnection the controller does not report within the command
+ * timeout, its supervision timeout and a second is taken as ended with reason 0x08.
+ *
+ * Order of calls in host.c: after each of bl_links_add, _adv_known, _event, _pdu and _tick, call
+ * the two _pop functions until they are false.
+ */
+
+#include "base/timerq.h"
+#include "gap/conn_params.h"
+#include "gap/radio.h"
+
+#define BL_LINKS_ADV_WAIT_US  100000u   /* for the advertisement's end */
+#define BL_LINKS_LL_US        42000000u /* LL procedures: 40 s (Core 5.4, Vol 6, Part B, 5.2) */
+#define BL_LINKS_SIGNAL_US    30000000u /* an answer on the signalling channel, and its effect */
+#define BL_LINKS_END_EXTRA_US 1000000u
+#define BL_LINKS_ORPHANS      16
+
+struct bl_privacy;
+struct bl_link;
+
+struct bl_links {
+    struct bl_radio *radio;
+    struct bl_privacy *privacy;
+    struct bl_link *table[BL_MAX_LINKS]; /* the first `count`, oldest first */
+    unsigned count;
+    uint16_t last_conn;
+    uint32_t last_serial;
+    struct timerq timers;
+    uint64_t blocked_until; /* the command queue was full: try again */
+
+    struct {
+        uint16_t conn, attempt;
+    } established[BL_MAX_LINKS];
+    struct {
+        uint16_t attempt;
+        struct bl_addr peer;
+        uint8_t reason;
+    } lost[BL_MAX_LINKS];
+    unsigned n_established, n_lost;
+    uint16_t orphans[BL_LINKS_ORPHANS]; /* handles to disconnect that have no entry */
+    unsigned n_orphans;
+
+    uint64_t opened, closed, forced, refused, signals_bad, signals_dropped;
+};
+
+/* radio and privacy are borrowed. */
+void bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy);
+void bl_links_deinit(struct bl_links *l);
+
+/*
+ * A successful Connection Complete. Central: `attempt` as bl_connector_complete() gave it, adv 0
+ * and adv_unknown false. Peripheral: attempt 0; adv 0 where unknown for good, adv_unknown where an
+ * event that tells is expected. Where there is no room or memory for it, it is disconnected (and
+ * its attempt is lost with reason 0x09).
+ */
+void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e, uint16_t attempt,
+                  uint16_t adv, bool adv_unknown);
+void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle, uint16_t adv);
+/* A link of this attempt that is not announced yet is dropped and never seen. */
+void bl_links_abandon(struct bl_links *l, uint64_t now, uint16_t attempt);
+bool bl_links_pop_established(struct bl_links *l, uint16_t *ret_conn, uint16_t *ret_attempt);
+bool bl_links_pop_lost(struct bl_links *l, uint16_t *ret_attempt, struct bl_addr *ret_peer,
+                       uint8_t *ret_reason);
+
+/* Any event about a link but Connection Complete; of other kinds, or of no link: nothing. */
+void bl_links_event(struct bl_links *l, uint64_t now, const struct bl_hci_event *e);
+/* A PDU has come: a sign of life. Its connection, or 0: drop it. To be called for every PDU. */
+uint16_t bl_links_pdu(struct bl_links *l, uint64_t now, uint16_t handle);
+/* A PDU of the signalling channel (CID 5), after bl_links_pdu(). */
+void bl_links_signal(struct bl_links *l, uint64_t now, uint16_t handle, const uint8_t *data,
+                     size_t n);
+
+/* As host.h says; -ENOTCONN, -EINVAL, -EOPNOTSUPP, -EBUSY, -ENOMEM.
+ * disconnect: reason 0 is 0x13; else one that HCI allows (Core 5.4, Vol 4, Part E, 7.1.6).
+ * update: what is left out stays as it is; refused by the peer: 0x100 + 0x3B, also by L2CAP.
+ * read_rssi: 127 is "not available". set_phy: 0 is no preference. set_data_length: 27..251; ends
+ * when the controller has taken it, BL_EV_DATA_LENGTH comes when the air has changed. */
+int bl_links_disconnect(struct bl_links *l, uint64_t now, uint16_t conn, uint8_t reason, bl_op *op);
+int bl_links_update(struct bl_links *l, uint64_t now, uint16_t conn,
+                    const struct bl_conn_params *params, bl_op *op);
+int bl_links_read_rssi(struct bl_links *l, uint64_t now, uint16_t conn, bl_op *op);
+int bl_links_set_phy(struct bl_links *l, uint64_t now, uint16_t conn, uint8_t tx_phys,
+                     uint8_t rx_phys, bl_op *op);
+int bl_links_set_data_length(struct bl_links *l, uint64_t now, uint16_t conn, uint16_t octets,
+                             bl_op *op);
+
+/* Lookups, of announced links. */
+uint16_t bl_links_by_handle(const struct bl_links *l, uint16_t handle); /* 0: none */
+bool bl_links_handle(const struct bl_links *l, uint16_t conn, uint16_t *ret_handle);
+uint16_t bl_links_find(const struct bl_links *l, const struct bl_addr *peer); /* 0: none */
+int bl_links_info(const struct bl_links *l, uint16_t conn, struct bl_conn_info *ret);
+/* The announced connection after `conn` in the table (0: the first); 0 at the end. */
+uint16_t bl_links_next(const struct bl_links *l, uint16_t conn);
+
+void bl_links_reply(struct bl_links *l, uint64_t now, const struct bl_hci_reply *reply);
+uint64_t bl_links_deadline(const struct bl_links *l); /* TIMERQ_NEVER: none */
+void bl_links_tick(struct bl_links *l, uint64_t now);
+/* The controller is gone: ops end with status, connections with its HCI error where it is one,
+ * else with 0x16. Numbers go on. Links never announced vanish; their attempts are the connector's
+ * to end. */
+void bl_links_reset(struct bl_links *l, uint64_t now, bl_status status);
+
+/* Shutdown: every link is disconnected, with the events of any disconnection. */
+void bl_links_disconnect_all(struct bl_links *l, uint64_t now, uint8_t reason);
+/* Links that the controller has, announced or not: 0 when all have gone. */
+unsigned bl_links_count(const struct bl_links *l);
+bool bl_links_counter(const struct bl_links *l, size_t index, const char **ret_name,
+                      uint64_t *ret_value);
