@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * privacy: our own addresses, and the resolution of peers' private addresses.
+ *
+ * A controller has one random address that legacy advertising, scanning and initiating share (LE
+ * Set Random Address). Its users claim a kind of address for it before they configure themselves,
+ * and release it when they have nothing more to do; kinds that are at odds exclude each other. An
+ * extended advertising set has a random address of its own, from bl_privacy_make().
+ *
+ * Private addresses (RPA, NRPA) are made anew every rpa_timeout_s, also while they are in use:
+ * radio->pause makes the users of the shared address stand still for the change.
+ */
+
+#include "gap/radio.h"
+
+enum bl_privacy_user {
+    BL_PRIVACY_ADV,  /* legacy advertising; sets do not claim */
+    BL_PRIVACY_SCAN, /* scanning */
+    BL_PRIVACY_INIT, /* initiating */
+    BL_PRIVACY_USERS,
+};
+
+enum {
+    BL_PRIVACY_MAX_IDENTITIES = 128, /* what a report from an unknown RPA may cost, in AES blocks */
+    BL_PRIVACY_CACHE = 2048,         /* addresses whose resolution is remembered; a power of two */
+};
+
+struct bl_privacy_cache;
+
+struct bl_privacy_private { /* a private address of ours */
+    struct bl_addr addr;    /* zero: none made yet */
+    uint64_t until;         /* to be made anew then */
+    bool used;              /* a procedure has had it */
+};
+
+struct bl_privacy {
+    struct bl_radio *radio;
+    enum bl_addr_mode claims[BL_PRIVACY_USERS]; /* BL_ADDR_MODE_DEFAULT: none */
+    struct bl_privacy_private rpa, nrpa;
+    struct bl_addr shared;  /* what the controller has; zero: none */
+    struct bl_addr pending; /* of the command that is out; zero: none is */
+    struct bl_addr told;    /* current, as last told */
+    uint8_t irk[16];        /* of which rpa was made */
+    bool refused;           /* the controller did not take the address that the claims need */
+    struct {
+        struct bl_addr addr;
+        uint8_t irk[16];
+    } identities[BL_PRIVACY_MAX_IDENTITIES];
+    unsigned n_identities;
+    struct bl_privacy_cache *cache; /* NULL without identities */
+};
+
+void bl_privacy_init(struct bl_privacy *p, struct bl_radio *radio);
+void bl_privacy_deinit(struct bl_privacy *p); /* secrets are wiped */
+
+/*
+ * Claims a kind of address for a user and gives HCI's Own_Address_Type. `mode` DEFAULT is the
+ * configured one (static, where that is public and the controller has no public address). To be
+ * called before each (re)configuration; asking again with the same mode changes nothing, another
+ * mode replaces the user's claim, public drops it.
+ *   0            *ret_own_type is set, the controller has the address
+ *   -EAGAIN      claimed, but the controller does not have the address yet: step again later
+ *   -EBUSY       another user has claimed another kind of random address
+ *   -EOPNOTSUPP  public without a public address, RPA without an IRK
+ *   -EIO         no randomness, or the controller refuses the address; the claim is gone
+ */
+int bl_privacy_own(struct bl_privacy *p, uint64_t now, enum bl_privacy_user user,
+                   enum bl_addr_mode mode, uint8_t *ret_own_type);
+/* What bl_privacy_own() would say of kinds now (0, -EBUSY, -EOPNOTSUPP), claiming nothing: for
+ * checking a command's arguments. */
+int bl_privacy_check(const struct bl_privacy *p, enum bl_privacy_user user, enum bl_addr_mode mode);
+/* The mode with DEFAULT replaced. */
+enum bl_addr_mode bl_privacy_mode(const struct bl_privacy *p, enum bl_addr_mode mode);
+void bl_privacy_release(struct bl_privacy *p, enum bl_privacy_user user);
+
+/* An address for an advertising set, and until when it may be used (TIMERQ_NEVER: for ever). The
+ * main set (the lowest) shares its private addresses with scanning and initiating, the others get
+ * fresh ones. 0, -EOPNOTSUPP or -EIO as above. */
+int bl_privacy_make(struct bl_privacy *p, uint64_t now, enum bl_addr_mode mode, bool main,
+                    struct bl_addr *ret, uint64_t *ret_until);
+
+/* The address on the air for the main set and connecting; false (and zero) when there is none. */
+bool bl_privacy_current(const struct bl_privacy *p, struct bl_addr *ret);
+/* Public, else static random; false (and zero) when neither is known yet. */
+bool bl_privacy_identity(const struct bl_privacy *p, struct bl_addr *ret);
+/* The static random address, made on first use and put into radio->config (where the owner finds
+ * it to keep it). 0 or -EIO. */
+int bl_privacy_static(struct bl_privacy *p, struct bl_addr *ret);
+
+/* Peers. add: 0; -ENOBUFS (BL_PRIVACY_MAX_IDENTITIES); -ENOMEM; replaces the key of an identity
+ * that is known. An all-zero key means that the peer has none: -EINVAL. */
+int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity,
+                            const uint8_t irk[static 16]);
+void bl_privacy_remove_identity(struct bl_privacy *p, const struct bl_addr *identity);
+/* True, and the identity, where addr is an RPA made with the key of one. */
+bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
+                        struct bl_addr *ret_identity);
+
+void bl_privacy_ready(struct bl_privacy *p, uint64_t now);      /* bring-up is done */
+void bl_privacy_configured(struct bl_privacy *p, uint64_t now); /* radio->config has changed */
+bool bl_privacy_step(struct bl_privacy *p, uint64_t now);
+void bl_privacy_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_reply *reply);
+uint64_t bl_privacy_deadline(const struct bl_privacy *p);
+void bl_privacy_tick(struct bl_privacy *p, uint64_t now);
+/* The controller is gone: claims end, addresses and identities stay. */
+void bl_privacy_reset(struct bl_privacy *p, uint64_t now, bl_status status);
