@@ -19,9 +19,10 @@
  * A failure that asking again may mend (0x3E Failed to be Established, before all) is no end: the
  * attempt goes again after a short pause, inside its duration.
  *
- * Attempts end in BL_EV_ATTEMPT_ENDED and then (direct ones) their BL_EV_OP_DONE, both with the
- * same status; or, connected, in BL_EV_OP_DONE with the number of the connection, which the links
- * module announces before. An automatic attempt's op is done at once.
+ * A direct attempt ends in BL_EV_ATTEMPT_ENDED and then its BL_EV_OP_DONE, both with the same
+ * status; or, connected, in BL_EV_OP_DONE with the number of the connection, which the links
+ * module announces before. An automatic attempt's op is done at once, and the attempt ends in one
+ * BL_EV_ATTEMPT_ENDED, connected or not: when it is cancelled, or cannot be served at all.
  *
  * Whose link it is: host.c asks bl_connector_complete() about every connection of role central and
  * hands the attempt to bl_links_add(). 0 with a link is a link that nobody wants (cancelled): the
@@ -77,8 +78,8 @@ struct bl_connector {
     uint64_t attempts, initiations, retries, timeouts, cancels_lost;
 };
 
-/* radio and privacy are borrowed. */
-void bl_connector_init(struct bl_connector *c, struct bl_radio *radio, struct bl_privacy *privacy);
+/* radio and privacy are borrowed. 0. */
+int bl_connector_init(struct bl_connector *c, struct bl_radio *radio, struct bl_privacy *privacy);
 void bl_connector_deinit(struct bl_connector *c);
 
 /*
@@ -87,7 +88,8 @@ void bl_connector_deinit(struct bl_connector *c);
  * -EINVAL: peer zero or of no type; parameters (conn_params.h); a scan duration of 0 (direct);
  *          PHYs without 1M and coded.
  * -EOPNOTSUPP: PHYs or automatic that the controller does not offer.
- * -EBUSY: BL_MAX_ATTEMPTS or BL_MAX_OPS reached. -ENOMEM.
+ * -EBUSY: BL_MAX_ATTEMPTS or BL_MAX_OPS reached, or another kind of own address is in use.
+ * -ENOMEM.
  */
 int bl_connector_connect(struct bl_connector *c, uint64_t now,
                          const struct bl_connect_params *params, uint16_t *ret_attempt, bl_op *op);
@@ -100,10 +102,10 @@ int bl_connector_cancel(struct bl_connector *c, uint64_t now, uint16_t attempt);
 /* Connection Complete, role central or failed, any status: the attempt that it ends or connects;
  * 0 where it is nobody's, or failed (then all is done here). */
 uint16_t bl_connector_complete(struct bl_connector *c, uint64_t now, const struct bl_hci_event *e);
-/* From bl_links_pop_established(): the op ends with conn. */
+/* BL_LINKS_ESTABLISHED: the op ends with conn. */
 void bl_connector_established(struct bl_connector *c, uint64_t now, uint16_t attempt,
                               uint16_t conn);
-/* From bl_links_pop_lost(): 0x3E (0x08 alike) is tried again, other reasons end a direct attempt.
+/* BL_LINKS_LOST: 0x3E (0x08 alike) is tried again, other reasons end a direct attempt.
  * peer is as bl_links_add() had it. */
 void bl_connector_link_lost(struct bl_connector *c, uint64_t now, uint16_t attempt,
                             const struct bl_addr *peer, uint8_t reason);

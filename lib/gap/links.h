@@ -10,7 +10,7 @@
  *
  * When a connection is announced. As central: at its first sign of life (an LL answer, an event
  * about it or a PDU), or when the controller would have given up on it (6 intervals, and some);
- * one lost before that is never seen, and goes back to the connector by bl_links_pop_lost(). As
+ * one lost before that is never seen, and goes back to the connector (BL_LINKS_LOST). As
  * peripheral: when the advertisement that it came through is known, at the first PDU or event, or
  * after 100 ms. A central link of attempt 0 is nobody's: it is dropped and never seen. Before its
  * announcement no function below knows a link, but for those that take its handle.
@@ -22,8 +22,8 @@
  * The end. A connection whose disconnection the controller does not report within the command
  * timeout, its supervision timeout and a second is taken as ended with reason 0x08.
  *
- * Order of calls in host.c: after each of bl_links_add, _adv_known, _event, _pdu and _tick, call
- * the two _pop functions until they are false.
+ * What others have to know of is told by bl_links_pop_news(), to be called until it is false after
+ * every input, tick and command.
  */
 
 #include "base/timerq.h"
@@ -35,6 +35,23 @@
 #define BL_LINKS_SIGNAL_US    30000000u /* an answer on the signalling channel, and its effect */
 #define BL_LINKS_END_EXTRA_US 1000000u
 #define BL_LINKS_ORPHANS      16
+#define BL_LINKS_NEWS         (4 * BL_MAX_LINKS)
+
+enum bl_links_news_kind {
+    BL_LINKS_ESTABLISHED, /* announced: conn, attempt or adv */
+    BL_LINKS_LOST,        /* of an attempt, never announced: attempt, peer, reason */
+    BL_LINKS_GONE, /* BL_EV_DISCONNECTED has been pushed: conn, attempt or adv, peer, reason */
+};
+
+struct bl_links_news {
+    enum bl_links_news_kind kind;
+    enum bl_role role;
+    uint16_t conn;
+    uint16_t attempt;    /* central, else 0 */
+    uint16_t adv;        /* peripheral; 0 where unknown */
+    struct bl_addr peer; /* as in the events */
+    uint8_t reason;
+};
 
 struct bl_privacy;
 struct bl_link;
@@ -49,23 +66,16 @@ struct bl_links {
     struct timerq timers;
     uint64_t blocked_until; /* the command queue was full: try again */
 
-    struct {
-        uint16_t conn, attempt;
-    } established[BL_MAX_LINKS];
-    struct {
-        uint16_t attempt;
-        struct bl_addr peer;
-        uint8_t reason;
-    } lost[BL_MAX_LINKS];
-    unsigned n_established, n_lost;
+    struct bl_links_news news[BL_LINKS_NEWS];
+    unsigned news_head, n_news;
     uint16_t orphans[BL_LINKS_ORPHANS]; /* handles to disconnect that have no entry */
     unsigned n_orphans;
 
     uint64_t opened, closed, forced, refused, signals_bad, signals_dropped;
 };
 
-/* radio and privacy are borrowed. */
-void bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy);
+/* radio and privacy are borrowed. 0. */
+int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy);
 void bl_links_deinit(struct bl_links *l);
 
 /*
@@ -79,9 +89,7 @@ void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e
 void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle, uint16_t adv);
 /* A link of this attempt that is not announced yet is dropped and never seen. */
 void bl_links_abandon(struct bl_links *l, uint64_t now, uint16_t attempt);
-bool bl_links_pop_established(struct bl_links *l, uint16_t *ret_conn, uint16_t *ret_attempt);
-bool bl_links_pop_lost(struct bl_links *l, uint16_t *ret_attempt, struct bl_addr *ret_peer,
-                       uint8_t *ret_reason);
+bool bl_links_pop_news(struct bl_links *l, struct bl_links_news *ret);
 
 /* Any event about a link but Connection Complete; of other kinds, or of no link: nothing. */
 void bl_links_event(struct bl_links *l, uint64_t now, const struct bl_hci_event *e);
