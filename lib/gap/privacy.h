@@ -42,6 +42,7 @@ struct bl_privacy {
     struct bl_addr shared;  /* what the controller has; zero: none */
     struct bl_addr pending; /* of the command that is out; zero: none is */
     struct bl_addr told;    /* current, as last told */
+    struct bl_addr made;    /* the static address, where it was made here */
     uint8_t irk[16];        /* of which rpa was made */
     bool refused;           /* the controller did not take the address that the claims need */
     struct {
@@ -57,9 +58,9 @@ void bl_privacy_deinit(struct bl_privacy *p); /* secrets are wiped */
 
 /*
  * Claims a kind of address for a user and gives HCI's Own_Address_Type. `mode` DEFAULT is the
- * configured one (static, where that is public and the controller has no public address). To be
- * called before each (re)configuration; asking again with the same mode changes nothing, another
- * mode replaces the user's claim, public drops it.
+ * configured one (static, where that is public and the controller has no public address), or what
+ * the user has claimed already. To be called before each (re)configuration; asking again with the
+ * same mode changes nothing, another mode replaces the user's claim, public drops it.
  *   0            *ret_own_type is set, the controller has the address
  *   -EAGAIN      claimed, but the controller does not have the address yet: step again later
  *   -EBUSY       another user has claimed another kind of random address
