@@ -16,7 +16,7 @@ static inline void cleanup_free_p(void *p)
 
 /* Gives ownership away: the value, with the variable set to NULL. */
 #define steal_ptr(p)                                                                               \
-    ({                                                                                             \
+    __extension__({                                                                                \
         __typeof__(p) _stolen = (p);                                                               \
         (p) = NULL;                                                                                \
         _stolen;                                                                                   \
