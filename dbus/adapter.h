@@ -46,6 +46,7 @@ struct bus {
     struct list clients;  /* struct bus_client.link */
     struct timerq timers;
     struct bus_access *access;
+    bool slow; /* a client is marked so */
     sd_bus_slot *slots[8];
     size_t n_slots;
     sd_bus_slot *name_slot;
@@ -64,19 +65,21 @@ struct bus_adapter {
     char path[32]; /* /org/bled/hci0 */
 
     enum bus_state state;
-    bool hold;        /* SetActive(true) holds; clients' holds are in their owners */
-    bool closing;     /* SIGTERM */
-    bool known;       /* info has been read from a controller at least once */
-    bool reset;       /* ENDING because of Reset: bring-up follows, the daemon's things restored */
-    bool restore;     /* things of the daemon wait for the controller to come back */
-    bool forget_hold; /* the hold was taken by a SetActive that is still waiting */
+    bool hold;    /* SetActive(true) holds; clients' holds are in their owners */
+    bool closing; /* SIGTERM */
+    bool known;   /* info has been read from a controller at least once */
+    bool reset;   /* ENDING because of Reset: bring-up follows, the daemon's things restored */
+    bool restore; /* things of the daemon wait for the controller to come back */
     bl_op shutdown;
-    struct list waiting; /* calls for the change of state under way to be complete */
+    struct list waiting;  /* struct bus_change: for the change of state under way */
+    struct bus_timer due; /* see bus_adapter_due() */
+    char why[160];        /* what was wrong with the controller last, "" for nothing */
 
     struct bus_adapter_config config;
     struct bl_controller_info info;
     uint32_t last_request; /* see bus_request() */
 
+    unsigned attached;                        /* owners but for the daemon */
     struct bus_owner *owners[BUS_MAX_OWNERS]; /* by slot; 0 is the daemon, always there */
     struct list calls;                        /* every call that has not ended */
     struct list by_op[BUS_CALL_BUCKETS];
@@ -114,12 +117,30 @@ void bus_timer_cancel(struct bus_adapter *a, struct bus_timer *t);
 void bus_log(struct bus *b, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Life cycle: adapter.c. Answers `c` (may be NULL) when the change is complete. */
-void bus_adapter_activate(struct bus_adapter *a, struct bus_call *c, bool take_hold);
-/* Lets go of the controller when nothing wants it any more. True: nothing to wait for. */
+/* A call that waits for the adapter's change of state: Adapter1's SetActive, Attach, Reset. */
+struct bus_change {
+    struct bus_call call;
+    /* The change is complete (error NULL) or has failed: answer, take back what the call alone had
+     * brought about. The call is freed afterwards. */
+    void (*ended)(struct bus_change *c, const sd_bus_error *error);
+    bool took_hold; /* the hold that it wanted was not there before */
+    bool attached;  /* the client was not attached before */
+};
+
+/* Brings the controller up for `c`, which waits from then on, or has c->ended() called at once. */
+void bus_adapter_activate(struct bus_adapter *a, struct bus_change *c);
+/* Lets go of the controller if nothing wants it any more. True: that is complete, or is not to be;
+ * false: it is on its way down, and a change may be put on a->waiting. */
 bool bus_adapter_settle(struct bus_adapter *a);
-/* BL_EV_READY, BL_EV_FAILED and the end of bl_host_shutdown(). */
+/* Down and up again. 0, or -errno when it cannot begin. */
+int bus_adapter_restart(struct bus_adapter *a);
+
+/* Events: BL_EV_READY, BL_EV_FAILED, the end of bl_host_shutdown(), BL_EV_ADDRESS_CHANGED. */
 void bus_adapter_on_ready(struct bus_adapter *a, const struct bl_event *e);
 void bus_adapter_on_failed(struct bus_adapter *a, const struct bl_event *e);
-/* Dispatches held calls again whose reason to wait has gone. */
-void bus_adapter_run_held(struct bus_adapter *a);
+void bus_adapter_on_op_done(struct bus_adapter *a, const struct bl_event *e);
+void bus_adapter_on_address(struct bus_adapter *a, const struct bl_event *e);
+
+/* What was put off until no module is at work (owners' ends, calls that waited) is done soon. */
+void bus_adapter_due(struct bus_adapter *a);
+void bus_adapter_run_due(struct bus_adapter *a);

@@ -38,8 +38,9 @@ struct bus_adapter_ops {
      * Take the controller: open the transport and bl_host_start(). Returns 0 when that is under way
      * (BL_EV_READY or bus_adapter_failed() follows), or -errno with *ret_why, a sentence a person
      * can act on, borrowed until the next call: -EBUSY, -EPERM, -ENODEV, ...
-     * After a failure the daemon goes on trying by itself as long as keep is set. Called again
-     * while it is under way already: 0, with keep replaced.
+     * After a failure the daemon goes on trying by itself as long as keep is set; once the adapter
+     * has been active, as long as bus_adapter_wanted(). Called again while it is under way already:
+     * 0, with keep replaced.
      */
     int (*open)(void *ctx, bool keep, const char **ret_why);
     /* Let go of the controller: no more attempts, transport closed, bl_host_stop(). The events of
@@ -54,6 +55,9 @@ struct bus_adapter_ops {
     void (*capture_stop)(void *ctx);
 };
 
+/* A file descriptor of a client's socket that the loop watches for dbus/. */
+struct bus_watch;
+
 struct bus_options {
     const char *name; /* org.bled */
     bool system;      /* the system bus: root and group bluetooth, by the policy */
@@ -62,9 +66,18 @@ struct bus_options {
     int (*set_log_level)(void *ctx, const char *level);
     const char *(*log_target)(void *ctx);
     int (*set_log_target)(void *ctx, const char *target);
+    /* May be NULL. The company of this number, NULL when it is not known; borrowed. */
+    const char *(*manufacturer)(void *ctx, uint16_t id);
     /* May be NULL. One line for the log, without a newline, at syslog's level; borrowed. */
     void (*log)(void *ctx, int level, const char *text);
-    void (*name_acquired)(void *ctx);   /* the bus name is ours */
+    void (*name_acquired)(void *ctx); /* the bus name is ours */
+    /* Calls ready(userdata, revents) from the loop for poll(2)'s events; hang-up and error always,
+     * also where events is 0. unwatch_fd may be called from within ready(). */
+    int (*watch_fd)(void *ctx, int fd, uint32_t events,
+                    void (*ready)(void *userdata, uint32_t revents), void *userdata,
+                    struct bus_watch **ret);
+    void (*rewatch_fd)(struct bus_watch *w, uint32_t events);
+    void (*unwatch_fd)(struct bus_watch *w);
     void (*gone)(void *ctx, int error); /* the bus connection broke or the name is taken: end */
     void *ctx;
 };

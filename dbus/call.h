@@ -96,6 +96,11 @@ enum bus_enter_flags {
  */
 int bus_enter(struct bus_adapter *a, sd_bus_message *m, sd_bus_message_handler_t handler,
               unsigned flags, struct bus_owner **ret_owner, sd_bus_error *error);
+/* The last part of bus_enter(): puts the call off. Returns 1, or negative with error set. */
+int bus_call_hold(struct bus_adapter *a, sd_bus_message *m, sd_bus_message_handler_t handler,
+                  sd_bus_error *error);
+/* Dispatches again what was put off. */
+void bus_call_run_held(struct bus_adapter *a);
 /* Only the check for root, for properties and the like: 0 or -EACCES with error set. */
 int bus_check_root(struct bus *b, sd_bus_message *m, const char *what, sd_bus_error *error);
 
@@ -138,7 +143,7 @@ void bus_call_fail_error(struct bus_call *c, const sd_bus_error *error);
 struct bus_call *bus_call_find(struct bus_adapter *a, bl_op op);
 /* BL_EV_OP_DONE. */
 void bus_call_event(struct bus_adapter *a, const struct bl_event *e);
-/* Of a client that has vanished. */
+/* Cancels the calls of a client that has vanished. */
 void bus_call_cancel_client(struct bus_adapter *a, struct bus_client *c);
 /* The owner is being freed. */
 void bus_call_forget_owner(struct bus_adapter *a, const struct bus_owner *o);

@@ -37,6 +37,7 @@ struct bus_client {
     unsigned calls;  /* under way, on all adapters */
     unsigned owners; /* attachments */
     bool gone;       /* the bus said that the name has gone; only calls keep the structure */
+    bool slow;       /* to be detached when the present event or call is over */
     uint32_t pid;    /* 0: unknown */
     /* See emit.c: signals sent to it, and how many of them it is known to have read. */
     uint64_t sent, read, probed;
@@ -107,8 +108,8 @@ int bus_owner_may(const struct bus_owner *caller, const struct bus_owner *owner,
                   sd_bus_error *error);
 
 void bus_thing_add(struct bus_thing *t, struct bus_owner *owner, const struct bus_thing_kind *kind);
-/* Takes it out, which may complete the owner's end (and free the owner: t->owner is NULL then).
- * Harmless when t is in no list. */
+/* Takes it out; t->owner is NULL then. Harmless when t is in no list. What that completes (the
+ * owner's end, the reply to its Detach) happens after the present event or call. */
 void bus_thing_remove(struct bus_thing *t);
 /* How many things of this kind it has. */
 size_t bus_thing_count(const struct bus_owner *owner, const struct bus_thing_kind *kind);
@@ -121,8 +122,9 @@ size_t bus_owner_holders(const struct bus_adapter *a, const struct bus_owner *ex
 int bus_owner_attach(struct bus_adapter *a, sd_bus_message *m, struct bus_owner **ret);
 /* Begins the end of everything it owns; `detach` (may be NULL) is answered when all is gone. */
 void bus_owner_end(struct bus_owner *o, struct bus_call *detach);
-/* Goes on with an end under way: after things have gone or the adapter has become inactive. */
-void bus_owner_step(struct bus_owner *o);
+/* Goes on with the ends under way on this adapter: from the loop (bus_adapter_due()), never while a
+ * module is at work. */
+void bus_owner_step_all(struct bus_adapter *a);
 int bus_owner_daemon(struct bus_adapter *a);           /* makes slot 0 */
 struct bus_owner *bus_owner_free(struct bus_owner *o); /* at the end of the adapter only */
 
@@ -131,7 +133,9 @@ struct bus_client *bus_client_find(struct bus *b, const char *name);
 struct bus_client *bus_client_get(struct bus *b, const char *name);
 /* Frees it when nothing needs it any more. */
 void bus_client_put(struct bus_client *c);
-/* The bus says that it has gone, or it does not read (why is for the log): calls are cancelled,
- * attachments ended. */
+/* The bus says that it has gone: its calls are cancelled, its attachments ended. */
 void bus_client_vanished(struct bus_client *c);
-void bus_client_detach_slow(struct bus_client *c);
+/* It does not read its signals: its attachments are ended, and that is counted. Only marks it; from
+ * the loop, bus_client_end_slow() does it. */
+void bus_client_mark_slow(struct bus_client *c);
+void bus_client_end_slow(struct bus *b);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* adapter_iface: org.bled.Adapter1, as adapter.c tells it of changes. */
+
+#include "adapter.h"
+
+#define ADAPTER_IFACE "org.bled.Adapter1"
+
+/* Change signals of Active and Mac; Mac alone; the signal Failed. */
+void bus_adapter_iface_active_changed(struct bus_adapter *a);
+void bus_adapter_iface_address_changed(struct bus_adapter *a);
+void bus_adapter_iface_failed(struct bus_adapter *a, const char *why);
+/* a->info has been read anew: change signals of what differs, the address mode given to the host.
+ */
+void bus_adapter_iface_learned(struct bus_adapter *a);
+
+/* adapter_config.c: the configuration properties. */
+int bus_config_get(sd_bus *sd, const char *path, const char *interface, const char *property,
+                   sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_config_set(sd_bus *sd, const char *path, const char *interface, const char *property,
+                   sd_bus_message *value, void *userdata, sd_bus_error *error);
+void bus_config_init(struct bus_adapter *a, struct bus_timer *pairable);
+/* Tells the host of the address mode. */
+void bus_config_apply(struct bus_adapter *a);
+
+/* adapter_tools.c: HciCommand, StartCapture, StopCapture, Stats. */
+int bus_tools_hci_command(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_tools_start_capture(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_tools_stop_capture(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_tools_stats(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * conn: the table of connections and org.bled.Connection1.
+ *
+ * Whose a new connection is: as central the attempt's owner, as peripheral the advertisement's,
+ * the daemon's where that is unknown or gone. Properties are a copy of what the stack said last,
+ * so that a Get never meets a connection that is just ending.
+ */
+
+#include "conn.h"
+
+#include "broadcaster.h"
+#include "central.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CONN_INTERFACE "org.bled.Connection1"
+
+struct bus_conns {
+    struct list all;
+};
+
+static struct bus_conns *conns_of(const struct bus_adapter *a)
+{
+    return a->module[BUS_MODULE_conn];
+}
+
+struct bus_conn *bus_conn_find(struct bus_adapter *a, uint16_t conn, sd_bus_error *error)
+{
+    struct bus_conns *t = conns_of(a);
+
+    list_each(l, next, &t->all)
+    {
+        struct bus_conn *c = list_entry(l, struct bus_conn, link);
+        if (c->info.conn == conn)
+            return c;
+    }
+    if (error)
+        bus_error_set(error, BUS_NOT_CONNECTED, "There is no connection %u on %s.", conn, a->name);
+    return NULL;
+}
+
+/* ---- uses ---- */
+
+struct bus_use *bus_conn_use_of(const struct bus_conn *c, const struct bus_owner *owner)
+{
+    list_each(l, next, &c->uses)
+    {
+        struct bus_use *u = list_entry(l, struct bus_use, of_conn);
+        if (u->thing.owner == owner)
+            return u;
+    }
+    return NULL;
+}
+
+void bus_conn_unuse(struct bus_use *use)
+{
+    list_remove(&use->of_conn);
+    bus_thing_remove(&use->thing);
+    free(use);
+}
+
+/* The owner goes: with the last use goes the link, and the use when the link has gone, so that
+ * Detach is answered after the signals. */
+static void conn_use_release(struct bus_thing *thing)
+{
+    struct bus_use *use = list_entry(thing, struct bus_use, thing);
+    struct bus_conn *c = use->conn;
+    bl_op op;
+
+    if (c->uses.next->next != &c->uses) {
+        bus_conn_unuse(use);
+        (void)sd_bus_emit_properties_changed(c->adapter->bus->sd, c->path, CONN_INTERFACE, "Owner",
+                                             NULL);
+        return;
+    }
+    if (c->ending)
+        return;
+    if (bl_disconnect(c->adapter->host, bus_now(c->adapter), c->info.conn, 0, &op) < 0) {
+        bus_conn_unuse(use);
+        return;
+    }
+    c->ending = true;
+    bus_kick(c->adapter);
+}
+
+static const struct bus_thing_kind CONN_USE = {
+    .holds = "connections",
+    .rank = BUS_RANK_USE,
+    .release = conn_use_release,
+};
+
+int bus_conn_use(struct bus_conn *c, struct bus_owner *owner)
+{
+    if (bus_conn_use_of(c, owner))
+        return 0;
+
+    struct bus_use *use = calloc(1, sizeof(*use));
+    if (!use)
+        return -ENOMEM;
+    use->conn = c;
+    list_append(&c->uses, &use->of_conn);
+    bus_thing_add(&use->thing, owner, &CONN_USE);
+    return 0;
+}
+
+struct bus_owner *bus_conn_owner(const struct bus_conn *c)
+{
+    if (list_empty(&c->uses))
+        return c->adapter->owners[0];
+    return list_entry(c->uses.next, struct bus_use, of_conn)->thing.owner;
+}
+
+bus_mask bus_conn_audience(const struct bus_conn *c)
+{
+    bus_mask mask = list_empty(&c->uses) ? BUS_EVERYONE : 0;
+
+    list_each(l, next, &c->uses) mask |=
+        bus_owner_bit(list_entry(l, struct bus_use, of_conn)->thing.owner);
+    return mask;
+}
+
+/* ---- org.bled.Connection1 ---- */
+
+static int conn_get_address(sd_bus *bus, const char *path, const char *interface,
+                            const char *property, sd_bus_message *reply, void *userdata,
+                            sd_bus_error *error)
+{
+    const struct bl_addr *a = userdata;
+    char text[ADDR_TEXT_LEN];
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    return sd_bus_message_append(reply, "s", bl_addr_is_zero(a) ? "" : bl_addr_format(a, text));
+}
+
+static int conn_get_role(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const struct bus_conn *c = userdata;
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    return sd_bus_message_append(reply, "s",
+                                 c->info.role == BL_ROLE_CENTRAL ? "central" : "peripheral");
+}
+
+static int conn_get_owner(sd_bus *bus, const char *path, const char *interface,
+                          const char *property, sd_bus_message *reply, void *userdata,
+                          sd_bus_error *error)
+{
+    const struct bus_owner *o = bus_conn_owner(userdata);
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    return sd_bus_message_append(reply, "s", o->client ? o->client->name : "");
+}
+
+static int conn_get_phy(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const uint8_t *phy = userdata;
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    return sd_bus_message_append(reply, "s", bus_phy_name(*phy));
+}
+
+/* What comes with the server and with pairing: until then no MTU is ever exchanged and no link is
+ * ever encrypted, so these are the specification's initial values. */
+static int conn_get_mtu(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
+    return sd_bus_message_append(reply, "q", 23); /* Core 5.4, Vol 3, Part G, 5.2.1 */
+}
+
+static int conn_get_false(sd_bus *bus, const char *path, const char *interface,
+                          const char *property, sd_bus_message *reply, void *userdata,
+                          sd_bus_error *error)
+{
+    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
+    return sd_bus_message_append(reply, "b", 0);
+}
+
+static int conn_get_key_size(sd_bus *bus, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error)
+{
+    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
+    return sd_bus_message_append(reply, "y", 0);
+}
+
+#define CONN_INFO(member) offsetof(struct bus_conn, info.member)
+#define CONN_CONST        SD_BUS_VTABLE_PROPERTY_CONST
+#define CONN_CHANGES      SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable conn_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("Conn", "q", NULL, CONN_INFO(conn), CONN_CONST),
+    SD_BUS_PROPERTY("HciHandle", "q", NULL, CONN_INFO(handle), CONN_CONST),
+    SD_BUS_PROPERTY("PeerAddress", "s", conn_get_address, CONN_INFO(peer), CONN_CONST),
+    SD_BUS_PROPERTY("PeerAddressType", "y", NULL, CONN_INFO(peer.type), CONN_CONST),
+    SD_BUS_PROPERTY("IdentityAddress", "s", conn_get_address, CONN_INFO(identity), CONN_CHANGES),
+    SD_BUS_PROPERTY("IdentityAddressType", "y", NULL, CONN_INFO(identity.type), CONN_CHANGES),
+    SD_BUS_PROPERTY("Role", "s", conn_get_role, 0, CONN_CONST),
+    SD_BUS_PROPERTY("Owner", "s", conn_get_owner, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Mtu", "q", conn_get_mtu, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Interval", "q", NULL, CONN_INFO(interval), CONN_CHANGES),
+    SD_BUS_PROPERTY("Latency", "q", NULL, CONN_INFO(latency), CONN_CHANGES),
+    SD_BUS_PROPERTY("SupervisionTimeout", "q", NULL, CONN_INFO(timeout), CONN_CHANGES),
+    SD_BUS_PROPERTY("TxPhy", "s", conn_get_phy, CONN_INFO(tx_phy), CONN_CHANGES),
+    SD_BUS_PROPERTY("RxPhy", "s", conn_get_phy, CONN_INFO(rx_phy), CONN_CHANGES),
+    SD_BUS_PROPERTY("Encrypted", "b", conn_get_false, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Authenticated", "b", conn_get_false, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Bonded", "b", conn_get_false, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("KeySize", "y", conn_get_key_size, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("ConnectedSince", "t", NULL, offsetof(struct bus_conn, since), CONN_CONST),
+    SD_BUS_VTABLE_END,
+};
+
+/* ---- beginning and end ---- */
+
+static void conn_free(struct bus_conn *c)
+{
+    struct list *l;
+
+    while ((l = list_pop(&c->uses)))
+        bus_conn_unuse(list_entry(l, struct bus_use, of_conn));
+    list_remove(&c->link);
+    sd_bus_slot_unref(c->slot);
+    free(c);
+}
+
+static uint64_t conn_realtime(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = calloc(1, sizeof(*c));
+    struct bus_owner *owner = NULL;
+    int r = -ENOMEM;
+    bl_op op;
+
+    if (c) {
+        list_init(&c->link);
+        list_init(&c->uses);
+        c->adapter = a;
+        c->peer = e->connected.peer;
+        c->since = conn_realtime();
+        c->info.conn = e->connected.conn;
+        c->info.role = e->connected.role;
+        c->info.peer = e->connected.peer;
+        (void)bl_conn_info(a->host, e->connected.conn, &c->info); /* gone already: as above */
+        snprintf(c->path, sizeof(c->path), "%s/conn%04x", a->path, c->info.conn);
+        if (e->connected.role == BL_ROLE_CENTRAL)
+            owner = bus_central_owner(a, e->connected.attempt);
+        else
+            owner = bus_broadcaster_owner(a, e->connected.adv);
+        r = bus_conn_use(c, owner ? owner : a->owners[0]);
+        if (r >= 0)
+            r = sd_bus_add_object_vtable(a->bus->sd, &c->slot, c->path, CONN_INTERFACE, conn_vtable,
+                                         c);
+    }
+    if (r < 0) {
+        /* Nobody could see or end it: it may not stay. */
+        bus_log(a->bus, BL_LOG_ERROR, "%s: connection %u: %s; disconnecting", a->name,
+                e->connected.conn, strerror(-r));
+        (void)bl_disconnect(a->host, bus_now(a), e->connected.conn, 0, &op);
+        bus_kick(a);
+        if (c)
+            conn_free(c);
+        return;
+    }
+    list_append(&conns_of(a)->all, &c->link);
+    (void)sd_bus_emit_object_added(a->bus->sd, c->path);
+}
+
+static struct bus_conn *conn_refresh(struct bus_adapter *a, uint16_t conn)
+{
+    struct bus_conn *c = bus_conn_find(a, conn, NULL);
+
+    if (c)
+        (void)bl_conn_info(a->host, conn, &c->info);
+    return c;
+}
+
+void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->conn_updated.conn, NULL);
+
+    if (!c || e->conn_updated.status != BL_OK)
+        return;
+    c->info.interval = e->conn_updated.interval;
+    c->info.latency = e->conn_updated.latency;
+    c->info.timeout = e->conn_updated.timeout;
+    (void)sd_bus_emit_properties_changed(a->bus->sd, c->path, CONN_INTERFACE, "Interval", "Latency",
+                                         "SupervisionTimeout", NULL);
+}
+
+void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->phy_updated.conn, NULL);
+
+    if (!c || e->phy_updated.status != BL_OK ||
+        (c->info.tx_phy == e->phy_updated.tx && c->info.rx_phy == e->phy_updated.rx))
+        return;
+    c->info.tx_phy = e->phy_updated.tx;
+    c->info.rx_phy = e->phy_updated.rx;
+    (void)sd_bus_emit_properties_changed(a->bus->sd, c->path, CONN_INTERFACE, "TxPhy", "RxPhy",
+                                         NULL);
+}
+
+void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e)
+{
+    (void)conn_refresh(a, e->data_length.conn);
+}
+
+void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->disconnected.conn, NULL);
+
+    if (!c)
+        return;
+    (void)sd_bus_emit_object_removed(a->bus->sd, c->path);
+    conn_free(c);
+}
+
+/* ---- the module ---- */
+
+static int conn_init(struct bus_adapter *a)
+{
+    struct bus_conns *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    list_init(&t->all);
+    a->module[BUS_MODULE_conn] = t;
+    return 0;
+}
+
+static void conn_deinit(struct bus_adapter *a)
+{
+    struct bus_conns *t = conns_of(a);
+
+    if (!t)
+        return;
+    list_each(l, next, &t->all) conn_free(list_entry(l, struct bus_conn, link));
+    free(t);
+    a->module[BUS_MODULE_conn] = NULL;
+}
+
+const struct bus_module bus_module_conn = {
+    .init = conn_init,
+    .deinit = conn_deinit,
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * conn: the connections of an adapter as D-Bus sees them: their objects (Connection1), whose they
+ * are and who uses them. The interfaces Central1, Peripheral1 and Link1 stand on it.
+ *
+ * A use is a thing of its owner. A connection ends when its last use has ended; its `owner` is the
+ * user that it came about for, and when that one goes, the user next in line.
+ */
+
+#include "adapter.h"
+
+struct bus_conn {
+    struct list link; /* of the table; in order of their beginnings */
+    struct bus_adapter *adapter;
+    struct list uses; /* struct bus_use.of_conn; the first is the owner's */
+    struct bl_conn_info info;
+    struct bl_addr peer; /* identity where known */
+    uint64_t since;      /* CLOCK_REALTIME, us */
+    sd_bus_slot *slot;
+    char path[48];
+    bool ending; /* its last use has ended, a disconnection is under way */
+};
+
+struct bus_use {
+    struct bus_thing thing;
+    struct list of_conn;
+    struct bus_conn *conn;
+};
+
+/* The connection of this number; NULL, with error (may be NULL) NotConnected. */
+struct bus_conn *bus_conn_find(struct bus_adapter *a, uint16_t conn, sd_bus_error *error);
+/* Makes the owner a user, if it is none yet. 0 or -ENOMEM. */
+int bus_conn_use(struct bus_conn *c, struct bus_owner *owner);
+/* The use of this owner; NULL when it has none. */
+struct bus_use *bus_conn_use_of(const struct bus_conn *c, const struct bus_owner *owner);
+/* Ends a use without regard to whether it was the last. */
+void bus_conn_unuse(struct bus_use *use);
+/* The first user: whose the connection is. The daemon where nobody is left. */
+struct bus_owner *bus_conn_owner(const struct bus_conn *c);
+/* Who hears of it: everyone where the daemon is among the users, else the users. */
+bus_mask bus_conn_audience(const struct bus_conn *c);
+
+/* Events, in the order of events.c. */
+void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e);
