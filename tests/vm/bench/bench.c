@@ -34,7 +34,9 @@ enum {
     MANY = 10000,    /* advertisers, for the memory */
     STARTS = 9,      /* runs of the start, of which the median counts */
     PINGS = 500,
-    PATIENCE = 60, /* seconds for anything */
+    PATIENCE = 60,      /* seconds for anything */
+    RECORD_DROPPED = 8, /* of AcquireScan: the offsets of the count of dropped ones and the data */
+    RECORD_DATA = 32,
 };
 
 #define BUS_NAME "org.bled"
@@ -297,6 +299,7 @@ struct scan {
     enum mode mode;
     int fd; /* STREAM */
     uint64_t received;
+    int dropped; /* not 0: a record said that some before it were */
 };
 
 static struct scan start_scan(struct bench *b, enum mode mode)
@@ -326,7 +329,10 @@ static void take_records(struct scan *s)
             return;
         if (n <= 0)
             die("the stream ended", n < 0 ? errno : EPIPE);
+        if (n < RECORD_DATA)
+            die("a short record", EPROTO);
         s->received++;
+        s->dropped |= record[RECORD_DROPPED] | record[RECORD_DROPPED + 1];
     }
 }
 
@@ -381,7 +387,7 @@ static void one_mode(struct bench *b, enum mode mode, uint32_t advertisers)
     if (mode_targets[mode] > 0)
         printf("   %.0f%s", mode_targets[mode], each > mode_targets[mode] ? " MISSED" : "");
     putchar('\n');
-    if (s.received != all)
+    if (s.received != all || s.dropped != 0)
         b->failed = true;
     stop_scan(&s);
     down(b);

@@ -39,11 +39,12 @@ def capable(*capabilities):
 class Bled:
     """One bled process and a client of it. Signals of the daemon are in .bus (see Connection)."""
 
-    def __init__(self, scene, *adapters, capabilities=('net_admin',), bus_name=NAME):
+    def __init__(self, scene, *adapters, capabilities=('net_admin',), bus_name=NAME, config=''):
         self.scene = scene
         self.adapters = adapters
         self.capabilities = capabilities
         self.name = bus_name
+        self.config = config
         self.bus = None
         self.process = None
         self.state = None
@@ -55,8 +56,12 @@ class Bled:
         self.state = tempfile.mkdtemp(prefix='bled-state.', dir='/run')
         os.chown(self.state, NOBODY, NOBODY)
         os.chmod(self.state, 0o700)
+        # Given always, so that a configuration of the host's own plays no part.
+        config = f'{self.state}.conf'
+        with open(config, 'w', encoding='utf-8') as file:
+            file.write(self.config)
         argv = [*capable(*self.capabilities), _binary(), *(f'--adapter={spec}' for spec in self.adapters),
-                f'--bus={address}', f'--bus-name={self.name}', f'--state-dir={self.state}', '--log-level=debug']
+                f'--bus={address}', f'--bus-name={self.name}', f'--state-dir={self.state}', f'--config={config}', '--log-level=debug']
         self.process = await self.scene.enter(Process(self.name, argv))
         await until(self._named, f'name {self.name} on the bus')
         return self

@@ -51,10 +51,8 @@ async def an_adapter_that_is_up_is_refused_with_what_to_do(scene):
     await hciconfig('hci0', 'up')
     bled = await Bled(scene, 'hci0').start()
     assert await bled.get(ADAPTER, 'Active') is False
-    await refused(bled)
-    line = await bled.process.line('hci0', 'busy')
-    advice = ('hciconfig hci0 down', 'power off', 'btmgmt')
-    assert any(word in line for word in advice), f'says not what to do: {line}'
+    assert (await refused(bled)).name == 'org.bled.Error.Busy'
+    await bled.process.line('hci0 is up or used', 'hciconfig hci0 down')
     assert bled.process.running
     await hciconfig('hci0', 'down')
     await bled.activate()
@@ -66,8 +64,8 @@ async def an_adapter_held_by_another_bled_is_refused(scene):
     first = await Bled(scene, 'hci0').start()
     await first.activate()
     second = await Bled(scene, 'hci0').start()
-    await refused(second)
-    await second.process.line('hci0', 'busy')
+    assert (await refused(second)).name == 'org.bled.Error.Busy'
+    await second.process.line('hci0 is up or used by another program')
     assert await first.get(ADAPTER, 'Active') is True
 
 
@@ -76,7 +74,7 @@ async def without_the_capability_the_log_names_it(scene):
     await controllers(scene, 'legacy')
     bled = await Bled(scene, 'hci0', capabilities=()).start()
     assert await bled.get(ADAPTER, 'Active') is False
-    await refused(bled)
+    assert (await refused(bled)).name == 'org.bled.Error.NotReady'
     await bled.process.line('hci0', 'CAP_NET_ADMIN')
     assert bled.process.running
 
@@ -90,14 +88,34 @@ async def net_raw_does_not_stand_in_for_net_admin(scene):
 
 
 @scenario()
-async def an_absent_adapter_is_an_object_and_is_taken_when_it_appears(scene):
+async def an_absent_adapter_is_an_object_and_serves_once_it_is_there(scene):
     bled = await Bled(scene, 'hci0').start()
     assert f'{ROOT}/hci0' in await bled.bus.objects('org.bled', ROOT)
     assert await bled.get(ADAPTER, 'Active') is False
-    await refused(bled)
-    await bled.process.line('hci0')
-    # SetActive failed, the wish stays: the adapter is to be active.
+    failure = await refused(bled)
+    assert 'hci0' in failure.text, failure
+    await bled.process.line('no controller hci0')
+    await controllers(scene, 'legacy')
+    await bled.activate()
+
+
+@scenario()
+async def an_absent_adapter_that_shall_be_active_is_taken_when_it_appears(scene):
+    bled = await Bled(scene, 'hci0', config='[adapter]\nactive = yes\n').start()
+    assert await bled.get(ADAPTER, 'Active') is False
+    await bled.process.line('no controller hci0')
     await scene.enter(Btvirt('legacy'))
+    await bled.active(True)
+
+
+@scenario()
+async def a_busy_adapter_that_shall_be_active_is_taken_when_it_is_free(scene):
+    await controllers(scene, 'legacy')
+    await hciconfig('hci0', 'up')
+    bled = await Bled(scene, 'hci0', config='[adapter]\nactive = yes\n').start()
+    await bled.process.line('hci0 down')
+    assert await bled.get(ADAPTER, 'Active') is False
+    await hciconfig('hci0', 'down')
     await bled.active(True)
 
 
