@@ -209,11 +209,11 @@ void bus_adapter_activate(struct bus_adapter *a, struct bus_change *c)
         return;
     }
     list_append(&a->waiting, &c->call.waiting);
-    if (a->state != BUS_INACTIVE)
+    int r = a->state == BUS_INACTIVE ? open_controller(a, !c->took_hold) : 0;
+    if (r >= 0) {
+        bus_call_go(&c->call, 0);
         return;
-    int r = open_controller(a, !c->took_hold);
-    if (r >= 0)
-        return;
+    }
     answer_error(a, r == -EBUSY ? BUS_BUSY : BUS_NOT_READY, a->why);
     if (!bus_adapter_wanted(a))
         forget(a);
@@ -221,11 +221,12 @@ void bus_adapter_activate(struct bus_adapter *a, struct bus_change *c)
 
 static void learn(struct bus_adapter *a)
 {
+    struct bl_controller_info old = a->info;
     bl_host_info(a->host, &a->info);
-    a->known = true;
     if (a->state == BUS_INACTIVE)
         a->info.current = (struct bl_addr){0};
-    bus_adapter_iface_learned(a);
+    bus_adapter_iface_learned(a, &old);
+    a->known = true;
 }
 
 void bus_adapter_probed(struct bus_adapter *a)

@@ -48,9 +48,7 @@ struct bus {
     struct bus_access *access;
     bool slow; /* a client is marked so */
     sd_bus_slot *slots[8];
-    size_t n_slots;
     sd_bus_slot *name_slot;
-    bool name_owned;
     uint64_t signals_sent, signals_failed, clients_detached, calls_refused;
 };
 
@@ -69,15 +67,21 @@ struct bus_adapter {
     bool closing; /* SIGTERM */
     bool known;   /* info has been read from a controller at least once */
     bool reset;   /* ENDING because of Reset: bring-up follows, the daemon's things restored */
+    bool opened;  /* the daemon has the controller, or tries to get it */
+    bool running; /* bus_adapter_run_due() */
     bool restore; /* things of the daemon wait for the controller to come back */
     bl_op shutdown;
     struct list waiting;  /* struct bus_change: for the change of state under way */
     struct bus_timer due; /* see bus_adapter_due() */
     char why[160];        /* what was wrong with the controller last, "" for nothing */
 
-    struct bus_adapter_config config;
+    struct bus_adapter_config config; /* what the properties say now */
+    struct bus_timer pairable_timer;
+    struct bus_thing capture; /* its owner is NULL when none runs */
     struct bl_controller_info info;
     uint32_t last_request; /* see bus_request() */
+    uint32_t last_serial;  /* of owners */
+    uint64_t last_owner;   /* serial */
 
     unsigned attached;                        /* owners but for the daemon */
     struct bus_owner *owners[BUS_MAX_OWNERS]; /* by slot; 0 is the daemon, always there */

@@ -11,17 +11,19 @@
 void bus_adapter_iface_active_changed(struct bus_adapter *a);
 void bus_adapter_iface_address_changed(struct bus_adapter *a);
 void bus_adapter_iface_failed(struct bus_adapter *a, const char *why);
-/* a->info has been read anew: change signals of what differs, the address mode given to the host.
- */
-void bus_adapter_iface_learned(struct bus_adapter *a);
+/* a->info has been read anew (a->known: not for the first time): change signals of what differs
+ * from the old, and the address mode given to the host. */
+void bus_adapter_iface_learned(struct bus_adapter *a, const struct bl_controller_info *old);
 
 /* adapter_config.c: the configuration properties. */
 int bus_config_get(sd_bus *sd, const char *path, const char *interface, const char *property,
                    sd_bus_message *reply, void *userdata, sd_bus_error *error);
 int bus_config_set(sd_bus *sd, const char *path, const char *interface, const char *property,
                    sd_bus_message *value, void *userdata, sd_bus_error *error);
-void bus_config_init(struct bus_adapter *a, struct bus_timer *pairable);
-/* Tells the host of the address mode. */
+/* Pairable goes off after PairableTimeout: at the start, and to stop that. */
+void bus_config_start(struct bus_adapter *a);
+void bus_config_stop(struct bus_adapter *a);
+/* The controller is known: the default address mode, and the host told of it. */
 void bus_config_apply(struct bus_adapter *a);
 
 /* adapter_tools.c: HciCommand, StartCapture, StopCapture, Stats. */

@@ -6,9 +6,8 @@
  * that a report costs the same however many there are.
  */
 
+#include "ad_dict.h"
 #include "scan.h"
-
-#include "gap/ad.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,6 +10,13 @@
 
 #include "events.h"
 
+#include "broadcaster.h"
+#include "central.h"
+#include "conn.h"
+#include "link.h"
+#include "observer.h"
+#include "peripheral.h"
+
 enum { MOST = 6 };
 
 static bus_event_fn *const HANDLERS[][MOST] = {
@@ -17,7 +24,18 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_READY] = {bus_adapter_on_ready},
     [BL_EV_FAILED] = {bus_adapter_on_failed},
     [BL_EV_ADDRESS_CHANGED] = {bus_adapter_on_address},
-    [BL_EV_DISCONNECTED] = {NULL},
+    [BL_EV_ADV_STOPPED] = {bus_broadcaster_on_stopped},
+    [BL_EV_REPORT] = {bus_observer_on_report},
+    [BL_EV_SCAN_DONE] = {bus_observer_on_scan_done},
+    [BL_EV_CONNECTED] = {bus_conn_on_connected, bus_central_on_connected,
+                         bus_peripheral_on_connected},
+    [BL_EV_ATTEMPT_ENDED] = {bus_central_on_attempt_ended},
+    [BL_EV_CONN_UPDATED] = {bus_conn_on_updated, bus_link_on_updated},
+    [BL_EV_PHY_UPDATED] = {bus_conn_on_phy},
+    [BL_EV_DATA_LENGTH] = {bus_conn_on_data_length},
+    [BL_EV_DISCONNECTED] = {bus_link_on_disconnected, bus_central_on_disconnected,
+                            bus_peripheral_on_disconnected, bus_conn_on_disconnected,
+                            bus_central_on_gone},
 };
 
 void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e)

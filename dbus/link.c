@@ -27,7 +27,10 @@ static uint16_t link_conn(const struct bus_call *call)
 /* An operation on a connection has failed: of itself, or with the link. */
 static void link_fail(struct bus_call *call, const struct bl_event *e, const char *what)
 {
-    if (!bus_conn_find(call->adapter, link_conn(call), NULL))
+    struct bl_conn_info info;
+
+    /* The stack knows a link no more when its operations end by it; its events come behind. */
+    if (bl_conn_info(call->adapter->host, link_conn(call), &info) < 0)
         bus_call_fail_disconnected(call, e->done.status, "%s of connection %u", what,
                                    link_conn(call));
     else

@@ -81,7 +81,8 @@ struct bus_owner {
     struct bus_adapter *adapter;
     struct bus_client *client; /* NULL for the daemon and for a client that has vanished */
     unsigned slot;
-    bool hold; /* holds the adapter active */
+    uint64_t serial; /* never the same for two owners, as slots are */
+    bool hold;       /* holds the adapter active */
     bool authorize_reads, authorize_writes, read_events;
     bool ending;
     struct list things;

@@ -65,6 +65,7 @@ struct bl_adv_params {
     uint8_t sid;                        /* 0..15 */
     uint32_t duration_ms;               /* 0: until stopped */
     enum bl_addr_mode addr_mode;
+    bool tx_power; /* the controller's figure goes into the TX Power Level structures of the data */
     const uint8_t *adv_data, *resp_data;
     size_t adv_len, resp_len;
 };

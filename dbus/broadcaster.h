@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* broadcaster: org.bled.Broadcaster1. See broadcaster.c. */
+
+#include "adapter.h"
+
+/* Whose advertisement this is, also just after it has ended by a connection; NULL when unknown. */
+struct bus_owner *bus_broadcaster_owner(struct bus_adapter *a, uint16_t adv);
+
+void bus_broadcaster_on_stopped(struct bus_adapter *a, const struct bl_event *e);
