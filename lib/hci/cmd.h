@@ -92,3 +92,5 @@ struct bl_cmd_row {
 
 /* NULL where bled does not know the command. */
 const struct bl_cmd_row *bl_cmd_row(uint16_t opcode);
+/* Row by row, NULL past the last. */
+const struct bl_cmd_row *bl_cmd_row_at(size_t index);

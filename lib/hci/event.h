@@ -11,6 +11,7 @@
  * Error are hci's own and do not show here.
  */
 
+#include "base/rd.h"
 #include "report.h"
 #include "types.h"
 
@@ -95,10 +96,31 @@ struct bl_hci_event {
     };
 };
 
-/* One LE meta or plain event's parameters (without code and length); for reports, `index` picks
- * the one of several, and *ret_more tells whether there is another. Positive: BL_HCI_EVENT_*. */
 enum bl_hci_parse {
     BL_HCI_PARSE_OK = 0,
     BL_HCI_PARSE_UNKNOWN, /* no row */
     BL_HCI_PARSE_BAD,     /* does not fit its row */
 };
+
+struct bl_hci_event_row;
+
+/* What one event packet holds: advertising reports come several in one, all else is one. */
+struct bl_hci_events {
+    const struct bl_hci_event_row *row;
+    struct rd rd;
+    unsigned left;
+};
+
+/*
+ * One event packet: its code and parameters (an LE Meta event's subevent is their first octet),
+ * borrowed until the last of *it is taken. UNKNOWN, BAD: nothing is in it.
+ */
+enum bl_hci_parse bl_hci_events_begin(struct bl_hci_events *it, uint8_t code, const uint8_t *params,
+                                      size_t n);
+/* While it->left is not 0: the next one into *ret, which on BAD is zero; the rest is then lost. */
+enum bl_hci_parse bl_hci_events_next(struct bl_hci_events *it, struct bl_hci_event *ret);
+
+/* The rows, for tests: false past the last. subevent is 0 for a plain event; sizes are of the
+ * parameters after the subevent. */
+bool bl_hci_event_row(size_t index, uint8_t *ret_code, uint8_t *ret_subevent, uint8_t *ret_min,
+                      uint8_t *ret_max);

@@ -102,6 +102,8 @@ enum {
     BL_LE_EXTENDED_ADV = 12,
     BL_LE_PERIODIC_ADV = 13,
     BL_LE_CSA2 = 14,
+    BL_LE_CIS_CENTRAL = 28,
+    BL_LE_CIS_PERIPHERAL = 29,
 };
 
 struct bl_hci;
@@ -128,15 +130,16 @@ bool bl_hci_has_feature(const struct bl_hci *hci, unsigned bit);
 bool bl_hci_supports(const struct bl_hci *hci, uint16_t opcode);
 
 /* Queues a command. 0; -EOPNOTSUPP; -EINVAL (length not of the command's table); -EBUSY
- * (BL_MAX_COMMANDS wait). */
+ * (BL_MAX_COMMANDS wait, or the controller is not ready). */
 int bl_hci_cmd(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
                enum bl_hci_owner owner, uint32_t arg);
-/* For HciCommand of the user: no table, no support check. */
+/* For HciCommand of the user: no table, no support check. 0; -EINVAL (over 255 octets, or opcode 0,
+ * which is never answered); -EBUSY. */
 int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
                    enum bl_hci_owner owner, uint32_t arg);
 
 /* ACL out. The PDU begins at b->data with its L2CAP header (length, CID); ownership is taken, also
- * on failure. -ENOTCONN; -ENOBUFS where BL_MAX_TX_PDUS wait on the connection. */
+ * on failure. -ENOTCONN; -EINVAL (empty); -ENOBUFS where BL_MAX_TX_PDUS wait on the connection. */
 int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b);
 /* PDUs of this connection that have not left for the controller yet, and packets in it. */
 unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle);
