@@ -40,7 +40,8 @@
 enum bl_links_news_kind {
     BL_LINKS_ESTABLISHED, /* announced: conn, attempt or adv */
     BL_LINKS_LOST,        /* of an attempt, never announced: attempt, peer, reason */
-    BL_LINKS_GONE, /* BL_EV_DISCONNECTED has been pushed: conn, attempt or adv, peer, reason */
+    BL_LINKS_GONE, /* BL_EV_DISCONNECTED has been pushed: conn, attempt or adv, peer, reason; or,
+                    * conn 0, one of advertisement `adv` has gone unseen */
 };
 
 struct bl_links_news {
