@@ -1,6 +1,8 @@
 """bled on hci0 and BlueZ on hci1 find each other and connect, both ways round, on both kinds of controllers."""
 
-from bled import CONNECTION, Bled, connection_path
+import asyncio
+
+from bled import ADAPTER, CENTRAL, CONNECTION, Bled, Failure, connection_path
 from bluez import Bluez, uuid16
 from kernel import BY_THE_PEER, controllers
 from world import scenario
@@ -76,13 +78,29 @@ async def bluez_discovers_bled_under_a_random_static_address(scene, kind):
     management, _ = await controllers(scene, kind)
     bluez = await Bluez(scene).start()
     bled = await Bled(scene, 'hci0').start()
-    await bled.bus.put('org.bled', '/org/bled/hci0', 'org.bled.Adapter1', 'AddrMode', 'y', 1)
+    await bled.bus.put('org.bled', '/org/bled/hci0', ADAPTER, 'AddrMode', 'y', 1)
     kind_of_address, mine = await bled.activate()
     assert kind_of_address == 1 and int(mine[:2], 16) >= 0xc0, (kind_of_address, mine)
     await bluez.discover()
     await bled.advertise(name=('s', 'random'))
     device = await bluez.device(mine, Name='random')
     assert device['AddressType'] == 'random', device
+
+
+@scenario('legacy', 'extended')
+async def bluez_connects_to_a_resolvable_private_address(scene, kind):
+    await controllers(scene, kind)
+    bluez = await Bluez(scene).start()
+    bled = await Bled(scene, 'hci0').start()
+    await bled.bus.put('org.bled', '/org/bled/hci0', ADAPTER, 'AddrMode', 'y', 2)
+    kind_of_address, mine = await bled.activate()
+    assert kind_of_address == 1 and 0x40 <= int(mine[:2], 16) <= 0x7f, (kind_of_address, mine)
+    await bluez.discover()
+    await bled.advertise(name=('s', 'private'))
+    await bluez.device(mine, Name='private', AddressType='random')
+    await bluez.stop_discovery()
+    await bluez.connect(mine)
+    await bled.bus.signal('CentralConnected')
 
 
 @scenario('extended')
@@ -203,3 +221,60 @@ async def bled_as_peripheral_asks_bluez_for_parameters(scene, kind):
     # On these legacy controllers by the link layer's request, on the extended ones by L2CAP signalling.
     _, bled, _, _, _, conn, _ = await bluez_to_bled(scene, kind)
     await update(bled, conn)
+
+
+async def check_attempt_is_gone(bled, bluez, theirs, mark):
+    """An attempt that came to nothing was told of, and is not in the way of the next one."""
+    gone = await bled.bus.signal('PeripheralDisconnected', since=mark)
+    assert gone.body == [0xffff, 0, theirs], gone
+    await bluez.advertise('target')
+    conn = await bled.connect(0, theirs)
+    assert await bled.disconnect(conn) is True
+
+
+@scenario('legacy', 'extended')
+async def connecting_to_nobody_runs_out(scene, kind):
+    # btvirt ends such an attempt at once with 0x3E; bled goes on trying until its time is over.
+    _, bled, bluez, _, theirs = await both(scene, kind)
+    mark = bled.bus.mark()
+    try:
+        await bled.connect(0, theirs, scan_duration_ms=('u', 500))
+    except Failure as failure:
+        assert failure.name == 'org.bled.Error.Timeout', failure
+    else:
+        raise AssertionError('connected to nobody')
+    await check_attempt_is_gone(bled, bluez, theirs, mark)
+
+
+@scenario('legacy', 'extended')
+async def an_attempt_under_way_can_be_cancelled(scene, kind):
+    _, bled, bluez, _, theirs = await both(scene, kind)
+    mark = bled.bus.mark()
+    attempt = asyncio.ensure_future(bled.connect(0, theirs, scan_duration_ms=('u', 60000)))
+    # A round trip later the attempt's call is on its way, and CancelConnect comes after it.
+    await bled.get(ADAPTER, 'Active')
+    await bled.call(CENTRAL, 'CancelConnect', 'ys', 0, theirs)
+    try:
+        await attempt
+    except Failure as failure:
+        assert failure.name == 'org.bled.Error.Canceled', failure
+    else:
+        raise AssertionError('connected to nobody')
+    await check_attempt_is_gone(bled, bluez, theirs, mark)
+
+
+@scenario('legacy', 'extended')
+async def an_automatic_connection_comes_when_bluez_does(scene, kind):
+    _, bled, bluez, mine, theirs = await both(scene, kind)
+    mark = bled.bus.mark()
+    assert await bled.connect(0, theirs, auto=('b', True)) == 0
+    await bluez.advertise('late')
+    connected = await bled.bus.signal('PeripheralConnected', since=mark)
+    assert connected.body[1:] == [0, theirs], connected
+    await bluez.device(mine, Connected=True)
+    # It is kept: what BlueZ ends is made again.
+    mark = bled.bus.mark()
+    await bluez.disconnect(mine)
+    await bled.bus.signal('PeripheralDisconnected', since=mark)
+    again = await bled.bus.signal('PeripheralConnected', since=mark)
+    assert again.body[0] != connected.body[0], again
