@@ -116,7 +116,11 @@ int bl_connect_cancel(struct bl_host *host, uint64_t now, uint16_t attempt)
 {
     if (!bl_host_ready(host))
         return -ENETDOWN;
-    return host_done(host, now, bl_connector_cancel(&host->connector, now, attempt));
+
+    int r = bl_connector_cancel(&host->connector, now, attempt);
+    if (r == 0)
+        bl_links_abandon(&host->links, now, attempt);
+    return host_done(host, now, r);
 }
 
 int bl_disconnect(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t reason, bl_op *op)
