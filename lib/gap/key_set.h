@@ -26,9 +26,9 @@ struct key_set {
 void bl_key_set_init(struct key_set *set, uint32_t max, uint64_t seed);
 void bl_key_set_deinit(struct key_set *set);
 
-/* The notes on a key, added with `notes` where it was not there (*ret_new tells); they are the
- * caller's to read through bl_key_set_get() and write through bl_key_set_note() until the next
- * key is added. A position in the ring, or -ENOMEM. Keys may be any value of 60 bits. */
+/* The position of a key (any value of 60 bits), good until the next one is added; -1: not there. */
+int bl_key_set_find(const struct key_set *set, uint64_t key);
+/* The same, added with `notes` where it was not there (*ret_new tells). -ENOMEM. */
 int bl_key_set_put(struct key_set *set, uint64_t key, unsigned notes, bool *ret_new);
 unsigned bl_key_set_get(const struct key_set *set, int position);
 void bl_key_set_note(struct key_set *set, int position, unsigned notes);

@@ -20,15 +20,14 @@
 #define BL_REPORT_JOIN_TIMEOUT_US 5000000u
 
 struct report_chain {
-    struct bl_report report; /* of its latest fragment; data: bytes */
-    uint64_t until;
-    bool lost; /* there was no memory for it: the rest is passed over */
+    struct bl_report report; /* of its latest fragment */
     uint8_t bytes[BL_MAX_ADV_EXTENDED];
 };
 
 struct report_join {
-    uint64_t keys[BL_MAX_CHAINS];
-    struct report_chain *chains[BL_MAX_CHAINS]; /* the first `count`, the oldest first */
+    /* The first `count`, in the order of opening. A chain that there was no memory for is NULL. */
+    uint64_t keys[BL_MAX_CHAINS], until[BL_MAX_CHAINS];
+    struct report_chain *chains[BL_MAX_CHAINS];
     unsigned count;
     struct report_chain *spare[4]; /* kept, so that a steady flow allocates nothing */
     struct report_chain *given;    /* behind the report that was given out last */
@@ -40,9 +39,9 @@ void bl_report_join_deinit(struct report_join *join);
 /* Forgets all open chains. */
 void bl_report_join_clear(struct report_join *join);
 
-/* Takes a report as the controller gave it (r->data borrowed for the call). True: *ret is a report
- * to hand on, its data borrowed until the next call. Then, until it is false,
- * bl_report_join_expired() is to be asked, for chains that had to make room. */
+/* Takes a report as the controller gave it (its data borrowed for the call). True: *ret is a report
+ * to hand on, its data borrowed until the next call. After each call, bl_report_join_expired() has
+ * to be asked until it is false: for chains that waited too long or have to make room. */
 bool bl_report_join_take(struct report_join *join, uint64_t now, const struct bl_report *r,
                          enum bl_hci_data_status status, struct bl_report *ret);
 bool bl_report_join_expired(struct report_join *join, uint64_t now, struct bl_report *ret);

@@ -18,6 +18,7 @@
 #include "host.h"
 
 #define BL_SCAN_NAME_MAX 248 /* Core 5.4, Vol 3, Part C, 12.1 */
+#define BL_RSSI_NONE     127 /* Core 5.4, Vol 4, Part E, 7.7.65.2 */
 
 struct scan_filter {
     struct bl_uuid *services;

@@ -24,32 +24,39 @@ struct bl_scan_slot;
 
 /* What the controller is told, in its units. */
 struct bl_scanner_setup {
-    bool active, filter_duplicates;
+    bool active;
     uint8_t own_type;
-    uint8_t phys;                    /* BL_PHYS_1M, BL_PHYS_CODED */
-    uint16_t interval[2], window[2]; /* 625 us; of 1M, of Coded */
+    uint8_t phys;         /* BL_PHYS_1M, BL_PHYS_CODED */
+    uint16_t interval[2]; /* 625 us; on 1M, on Coded; zero where the PHY is not used */
+    uint16_t window[2];
 };
 
 enum bl_scanner_state {
-    BL_SCANNER_OFF,      /* the controller does not scan */
-    BL_SCANNER_CHANGING, /* a command is out */
-    BL_SCANNER_ON,       /* it scans as `told` says */
+    BL_SCANNER_OFF,     /* the controller does not scan */
+    BL_SCANNER_SETTING, /* its parameters are being set */
+    BL_SCANNER_ENABLING,
+    BL_SCANNER_ON, /* it scans as `told` says */
+    BL_SCANNER_DISABLING,
 };
 
 struct bl_scanner {
     struct bl_radio *radio;
     struct bl_privacy *privacy;
     struct bl_scan_slot *slots[BL_MAX_SCANS];
-    uint64_t used;    /* bit n: slot n is taken */
-    uint64_t waiting; /* bit n: not on the air yet, its op is open */
+    uint64_t used;     /* bit n: slot n is taken */
+    uint64_t waiting;  /* bit n: not on the air yet, its op is open */
+    uint64_t starting; /* those of `waiting` that the command that is out is for */
     unsigned next_slot;
     enum bl_scanner_state state;
-    bool told_valid;        /* `told` has been accepted */
-    bool stale;             /* what the controller does is not what is wanted */
-    bool claimed;           /* an address kind is claimed of privacy */
-    bool blocked;           /* the controller will not scan while it initiates */
-    enum bl_addr_mode mode; /* of the merged scan */
-    struct bl_scanner_setup want, told;
+    struct bl_scanner_setup want;    /* the merged scans, but for own_type */
+    struct bl_scanner_setup told;    /* what the controller took last */
+    struct bl_scanner_setup telling; /* what the command that is out says */
+    enum bl_addr_mode mode;          /* of the merged scans */
+    bool filter_duplicates;          /* of the merged scans */
+    bool told_valid;
+    bool stale;        /* on, but not as wanted: to be restarted */
+    bool retried;      /* a lost command was given again */
+    bool blocked;      /* the controller does not scan while it initiates */
     uint64_t deadline; /* of the scan that ends first */
     uint64_t seed;     /* of the filters' tables; 0: not drawn yet */
     struct report_join join;
