@@ -54,7 +54,7 @@ static inline int8_t rd_i8(struct rd *r)
 static inline uint16_t rd_u16(struct rd *r)
 {
     const uint8_t *p = rd_bytes(r, 2);
-    return p ? (uint16_t)(p[0] | p[1] << 8) : 0;
+    return (uint16_t)(p ? p[0] | p[1] << 8 : 0);
 }
 
 static inline uint32_t rd_u24(struct rd *r)
