@@ -358,9 +358,9 @@ int bus_adapter_new(struct bus_adapter **ret, struct bus *b, const char *name,
         bus_adapter_free(a);
         return r;
     }
-    (void)sd_bus_emit_object_added(b->sd, a->path);
-    (void)sd_bus_emit_properties_changed(b->sd, "/org/bled", "org.bled.Manager1", "Adapters",
-                                         "DefaultAdapter", NULL);
+    bus_emit_object_added(b, a->path);
+    char adapters[] = "Adapters", first[] = "DefaultAdapter"; /* sd-bus wants char * */
+    bus_emit_changed_strv(b, "/org/bled", "org.bled.Manager1", (char *[]){adapters, first, NULL});
     *ret = a;
     return 0;
 }
@@ -371,7 +371,7 @@ struct bus_adapter *bus_adapter_free(struct bus_adapter *a)
         return NULL;
     a->running = true; /* nothing starts any more */
     if (a->slots[0])
-        (void)sd_bus_emit_object_removed(a->bus->sd, a->path);
+        bus_emit_object_removed(a->bus, a->path);
     for (size_t i = BUS_MODULES; i-- > 0;) {
         sd_bus_slot_unref(a->slots[i]);
         if (bus_modules[i]->deinit)

@@ -49,6 +49,7 @@ struct bus {
     bool slow; /* a client is marked so */
     sd_bus_slot *slots[8];
     sd_bus_slot *name_slot;
+    bool named; /* the name is ours: nothing is said before, see emit.c */
     uint64_t signals_sent, signals_failed, clients_detached, calls_refused;
 };
 
@@ -80,7 +81,6 @@ struct bus_adapter {
     struct bus_thing capture; /* its owner is NULL when none runs */
     struct bl_controller_info info;
     uint32_t last_request; /* see bus_request() */
-    uint32_t last_serial;  /* of owners */
     uint64_t last_owner;   /* serial */
 
     unsigned attached;                        /* owners but for the daemon */

@@ -13,7 +13,8 @@
  * answer: where the bus does not let us ask, its own limits serve.
  *
  * Broadcasts are not counted: who hears them is known to the bus daemon alone, and its limits are
- * per receiver.
+ * per receiver. Nothing is broadcast before the name is ours, because the policy that keeps others
+ * from hearing (org.bled.conf) goes by the name.
  */
 
 #include "emit.h"
@@ -46,6 +47,14 @@ static void count(struct bus_client *c)
     }
     if (c->sent - c->read >= BUS_MAX_SIGNALS)
         bus_client_mark_slow(c);
+}
+
+static void count_broadcast(struct bus *b, int r)
+{
+    if (r < 0)
+        b->signals_failed++;
+    else
+        b->signals_sent++;
 }
 
 int bus_signal_new(struct bus_adapter *a, const char *path, const char *interface,
@@ -98,10 +107,8 @@ void bus_signal_send(struct bus_adapter *a, bus_mask to, sd_bus_message **m)
     if (!*m)
         return;
     if (to & BUS_EVERYONE) {
-        if (sd_bus_send(a->bus->sd, *m, NULL) < 0)
-            a->bus->signals_failed++;
-        else
-            a->bus->signals_sent++;
+        if (a->bus->named)
+            count_broadcast(a->bus, sd_bus_send(a->bus->sd, *m, NULL));
     } else {
         send_each(a, to, *m);
     }
@@ -134,8 +141,23 @@ void bus_emit_changed(struct bus_adapter *a, const char *interface, const char *
     for (const char *p = property; p && n < MOST; p = va_arg(ap, const char *))
         names[n++] = (char *)(uintptr_t)p; /* sd-bus reads them only */
     va_end(ap);
-    if (sd_bus_emit_properties_changed_strv(a->bus->sd, a->path, interface, names) < 0)
-        a->bus->signals_failed++;
-    else
-        a->bus->signals_sent++;
+    bus_emit_changed_strv(a->bus, a->path, interface, names);
+}
+
+void bus_emit_changed_strv(struct bus *b, const char *path, const char *interface, char **names)
+{
+    if (b->named)
+        count_broadcast(b, sd_bus_emit_properties_changed_strv(b->sd, path, interface, names));
+}
+
+void bus_emit_object_added(struct bus *b, const char *path)
+{
+    if (b->named)
+        count_broadcast(b, sd_bus_emit_object_added(b->sd, path));
+}
+
+void bus_emit_object_removed(struct bus *b, const char *path)
+{
+    if (b->named)
+        count_broadcast(b, sd_bus_emit_object_removed(b->sd, path));
 }

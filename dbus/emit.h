@@ -21,6 +21,12 @@ void bus_signal_send(struct bus_adapter *a, bus_mask to, sd_bus_message **m);
 void bus_emit(struct bus_adapter *a, bus_mask to, const char *interface, const char *member,
               const char *types, ...);
 
+/* Objects come and go: broadcast. */
+void bus_emit_object_added(struct bus *b, const char *path);
+void bus_emit_object_removed(struct bus *b, const char *path);
+
 /* Properties of the adapter's object have changed: broadcast. NULL ends the names. */
 void bus_emit_changed(struct bus_adapter *a, const char *interface, const char *property, ...)
     __attribute__((sentinel));
+/* The same for any object; `names` ends with NULL. */
+void bus_emit_changed_strv(struct bus *b, const char *path, const char *interface, char **names);

@@ -124,7 +124,7 @@ static struct bus_owner *make_owner(struct bus_adapter *a, unsigned slot)
         return NULL;
     o->adapter = a;
     o->slot = slot;
-    o->serial = ++a->last_serial;
+    o->serial = ++a->last_owner;
     list_init(&o->things);
     a->owners[slot] = o;
     return o;

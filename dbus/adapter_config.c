@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * adapter_config: the configuration properties of Adapter1, one row each.
+ *
+ * A value holds for the next procedure and until the daemon ends. A change signal comes when the
+ * value has become another one. AddrMode alone is the stack's business already; the others are kept
+ * for the layers that use them.
+ */
+
+#include "adapter_iface.h"
+
+#include <errno.h>
+
+#define FIELD(name) offsetof(struct bus_adapter_config, name)
+
+struct row {
+    const char *name;
+    char type; /* y q u b s */
+    size_t offset;
+    uint32_t min, max;
+};
+
+static const struct row ROWS[] = {
+    {"AddrMode", 'y', FIELD(addr_mode), 0, BL_ADDR_MODE_NRPA},
+    {"GapName", 's', FIELD(gap_name), 0, 248}, /* Core 5.4, Vol 3, Part C, 12.1 */
+    {"Appearance", 'q', FIELD(appearance), 0, UINT16_MAX},
+    {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024},
+    {"Mtu", 'q', FIELD(mtu), 23, 517},
+    {"Bond", 'b', FIELD(bond), 0, 1},
+    {"Mitm", 'b', FIELD(mitm), 0, 1},
+    {"Io", 'y', FIELD(io), 0, 4}, /* Core 5.4, Vol 3, Part H, 3.5.1 */
+    {"LeSecure", 'b', FIELD(le_secure), 0, 1},
+    {"Pairable", 'b', FIELD(pairable), 0, 1},
+    {"PairableTimeout", 'u', FIELD(pairable_timeout), 0, UINT32_MAX},
+};
+
+static const struct row *find(const char *property)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
+        if (strcmp(ROWS[i].name, property) == 0)
+            return &ROWS[i];
+    return NULL;
+}
+
+static uint32_t load(const struct row *row, const void *field)
+{
+    switch (row->type) {
+    case 'b':
+        return *(const bool *)field;
+    case 'y':
+        return *(const uint8_t *)field;
+    case 'q':
+        return *(const uint16_t *)field;
+    default:
+        return *(const uint32_t *)field;
+    }
+}
+
+static void store(const struct row *row, void *field, uint32_t v)
+{
+    switch (row->type) {
+    case 'b':
+        *(bool *)field = v != 0;
+        return;
+    case 'y':
+        *(uint8_t *)field = (uint8_t)v;
+        return;
+    case 'q':
+        *(uint16_t *)field = (uint16_t)v;
+        return;
+    default:
+        *(uint32_t *)field = v;
+        return;
+    }
+}
+
+int bus_config_get(sd_bus *sd, const char *path, const char *interface, const char *property,
+                   sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    struct bus_adapter *a = userdata;
+    const struct row *row = find(property);
+    (void)sd, (void)path, (void)interface, (void)error;
+    if (!row)
+        return -ENOENT; /* a property of the vtable without a row */
+    const char *field = (const char *)&a->config + row->offset;
+    if (row->type == 's')
+        return sd_bus_message_append_basic(reply, 's', field);
+    union {
+        uint8_t y;
+        uint16_t q;
+        uint32_t u;
+        int b;
+    } v;
+    uint32_t value = load(row, field);
+    if (row->type == 'y')
+        v.y = (uint8_t)value;
+    else if (row->type == 'q')
+        v.q = (uint16_t)value;
+    else if (row->type == 'b')
+        v.b = value != 0;
+    else
+        v.u = value;
+    return sd_bus_message_append_basic(reply, row->type, &v);
+}
+
+static void pairable_over(struct bus_timer *t, uint64_t now)
+{
+    struct bus_adapter *a = list_entry(t, struct bus_adapter, pairable_timer);
+    (void)now;
+    a->config.pairable = false;
+    bus_emit_changed(a, ADAPTER_IFACE, "Pairable", NULL);
+}
+
+void bus_config_start(struct bus_adapter *a)
+{
+    bus_config_stop(a);
+    a->pairable_timer.fire = pairable_over;
+    if (a->config.pairable && a->config.pairable_timeout > 0)
+        bus_timer_set(a, &a->pairable_timer,
+                      bus_now(a) + a->config.pairable_timeout * (uint64_t)1000000);
+}
+
+void bus_config_stop(struct bus_adapter *a)
+{
+    bus_timer_cancel(a, &a->pairable_timer);
+}
+
+static void tell_host(struct bus_adapter *a)
+{
+    struct bl_config config;
+    bl_host_get_config(a->host, &config);
+    config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
+    if (bl_host_set_config(a->host, bus_now(a), &config) < 0)
+        bus_log(a->bus, BL_LOG_WARNING, "%s: address mode %u is refused", a->name,
+                a->config.addr_mode);
+    bus_kick(a);
+}
+
+void bus_config_apply(struct bus_adapter *a)
+{
+    if (!a->config.has_addr_mode) {
+        uint8_t mode =
+            bl_addr_is_zero(&a->info.public_addr) ? BL_ADDR_MODE_STATIC : BL_ADDR_MODE_PUBLIC;
+        bool news = mode != a->config.addr_mode;
+        a->config.addr_mode = mode;
+        if (news)
+            bus_emit_changed(a, ADAPTER_IFACE, "AddrMode", NULL);
+    }
+    tell_host(a);
+}
+
+static int set_name(struct bus_adapter *a, const struct row *row, sd_bus_message *value,
+                    bool *ret_news, sd_bus_error *error)
+{
+    const char *text;
+    char *field = (char *)&a->config + row->offset;
+    int r = sd_bus_message_read_basic(value, 's', &text);
+    if (r < 0)
+        return r;
+    size_t n = strlen(text);
+    if (n > row->max)
+        return bus_error_invalid(error, "%s has %zu bytes; %u are the most.", row->name, n,
+                                 row->max);
+    *ret_news = strcmp(field, text) != 0;
+    memcpy(field, text, n + 1);
+    return 0;
+}
+
+static int set_number(struct bus_adapter *a, const struct row *row, sd_bus_message *value,
+                      bool *ret_news, sd_bus_error *error)
+{
+    void *field = (char *)&a->config + row->offset;
+    union {
+        uint8_t y;
+        uint16_t q;
+        uint32_t u;
+        int b;
+    } v = {0};
+    int r = sd_bus_message_read_basic(value, row->type, &v);
+    if (r < 0)
+        return r;
+    uint32_t n = row->type == 'y'   ? v.y
+                 : row->type == 'q' ? v.q
+                 : row->type == 'b' ? (uint32_t)v.b
+                                    : v.u;
+    if (n < row->min || n > row->max)
+        return bus_error_invalid(error, "%s is %u, which is not in %u to %u.", row->name, n,
+                                 row->min, row->max);
+    *ret_news = load(row, field) != n;
+    store(row, field, n);
+    return 0;
+}
+
+int bus_config_set(sd_bus *sd, const char *path, const char *interface, const char *property,
+                   sd_bus_message *value, void *userdata, sd_bus_error *error)
+{
+    struct bus_adapter *a = userdata;
+    const struct row *row = find(property);
+    bool news = false;
+    (void)sd, (void)path;
+    if (!row)
+        return -ENOENT;
+    int r = row->type == 's' ? set_name(a, row, value, &news, error)
+                             : set_number(a, row, value, &news, error);
+    if (r < 0)
+        return r;
+    if (row->offset == FIELD(addr_mode)) {
+        a->config.has_addr_mode = true;
+        tell_host(a);
+    }
+    if (row->offset == FIELD(pairable) || row->offset == FIELD(pairable_timeout))
+        bus_config_start(a);
+    if (news)
+        bus_emit_changed(a, interface, property, NULL);
+    return 0;
+}
