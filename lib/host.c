@@ -330,6 +330,7 @@ void bl_host_pump(struct bl_host *host, uint64_t now)
             break;
         }
     host_link_news(host, now);
+    host->radio.links = bl_links_count(&host->links);
     if (host->state == BL_HOST_READY && !host->radio.outstanding)
         host_step(host, now);
     host_leave(host, now);

@@ -35,6 +35,7 @@ struct bl_radio {
     bool advertising; /* any legacy advertising, or any set that uses the shared address */
     bool scanning;
     bool initiating;
+    unsigned links; /* connections there are, in either role; host.c keeps it */
 
     /* Set by privacy when the shared random address has to change: advertiser (legacy), scanner
      * and connector disable themselves in their step, keeping their wishes, until it is clear. */

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * adv_step: the next command for a set, from what is wanted and what the controller has been told.
+ *
+ *     off the air:  [remove] -> parameters -> [address] -> data -> scan response -> enable
+ *     on the air:   what may change there changes there; for all else, disable first
+ *
+ * Bracketed steps are for sets of the extended commands: a set is removed before it changes its
+ * kind of PDU, since data of the old kind may not fit the new (Core 5.4, Vol 4, Part E, 7.8.53).
+ *
+ * A refusal ends the advertisement, but for those that pass: a controller that cannot advertise
+ * beside a connection, or has less room than it has sets, or thinks a set on that we think off.
+ */
+
+#include "gap/adv_internal.h"
+
+#include "hci/cmd.h"
+#include "hci/error.h"
+
+#include <errno.h>
+
+#define STEP_ONE_FRAGMENT 251     /* more needs several commands, and the set off: 7.8.54 */
+#define STEP_PAUSE_US     200000u /* before what was refused is tried again */
+#define STEP_TRIES        3
+
+enum step {
+    STEP_NOTHING, /* all is told, or it has to wait */
+    STEP_QUEUED,
+    STEP_AGAIN, /* what is wanted has changed: look again */
+};
+
+bool bl_adv_is_current(const struct bl_advertiser *a, const struct bl_adv_set *set,
+                       const struct bl_adv *x)
+{
+    bool address = !bl_adv_extended(a) || x->mode == BL_ADDR_MODE_PUBLIC ||
+                   bl_addr_eq(&set->addr_told, &x->addr);
+
+    return address && set->suspect != 1 && set->params_told == x->params_stamp &&
+           set->data_told == x->data_stamp && set->resp_told == x->resp_stamp;
+}
+
+static void step_forget(struct bl_adv_set *set)
+{
+    set->exists = false;
+    set->params_told = set->sending = 0;
+    set->data_told = set->resp_told = ADV_STAMP_EMPTY;
+    set->addr_told = (struct bl_addr){0};
+}
+
+/* ---- asking ---- */
+
+static enum step step_ask(struct bl_advertiser *a, unsigned i, struct bl_adv *x, enum adv_ask kind,
+                          uint8_t own_type)
+{
+    struct bl_adv_set *set = &a->sets[i];
+    struct bl_adv_asked asked = {.kind = (uint8_t)kind, .set = (uint8_t)i};
+    int r;
+
+    asked.adv = kind == ADV_ASK_DISABLE ? set->on : x ? x->id : 0;
+    r = bl_adv_extended(a) ? adv_extended_ask(a, x, &asked)
+                           : adv_legacy_ask(a, x, own_type, &asked);
+    if (r == 0) {
+        a->asked = asked;
+        return STEP_QUEUED;
+    }
+    if (r == -EBUSY)
+        return STEP_NOTHING; /* the next input brings us here again */
+    if (kind == ADV_ASK_DISABLE)
+        set->enabled = false;
+    else if (kind == ADV_ASK_REMOVE)
+        step_forget(set);
+    else
+        bl_adv_end(x, BL_NOT_SUPPORTED);
+    return STEP_AGAIN;
+}
+
+/* On the air. */
+static enum step step_on(struct bl_advertiser *a, unsigned i, struct bl_adv *x)
+{
+    struct bl_adv_set *set = &a->sets[i];
+    bool extended = bl_adv_extended(a);
+
+    if (!x || set->on != x->id || set->suspect == 1 || set->params_told != x->params_stamp ||
+        (!extended && a->radio->pause))
+        return step_ask(a, i, x, ADV_ASK_DISABLE, 0);
+    if (extended && x->mode != BL_ADDR_MODE_PUBLIC && !bl_addr_eq(&set->addr_told, &x->addr))
+        /* Core 5.4, Vol 4, Part E, 7.8.52: not while a connectable set is enabled */
+        return step_ask(a, i, x, x->params.connectable ? ADV_ASK_DISABLE : ADV_ASK_ADDR, 0);
+    if (set->data_told != x->data_stamp) {
+        bool several = x->params.adv_len > STEP_ONE_FRAGMENT;
+        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_DATA, 0);
+    }
+    if (set->resp_told != x->resp_stamp) {
+        bool several = x->params.resp_len > STEP_ONE_FRAGMENT;
+        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_RESP, 0);
+    }
+    return STEP_NOTHING;
+}
+
+static enum step step_no_address(struct bl_adv *x, uint64_t now, int error)
+{
+    if (error == -EAGAIN)
+        return STEP_NOTHING; /* privacy's step is on it */
+    if (error == -EBUSY)
+        x->not_before = now + STEP_PAUSE_US;
+    else
+        bl_adv_end(x, error == -EOPNOTSUPP ? BL_NOT_SUPPORTED : BL_NO_RESOURCES);
+    return STEP_AGAIN;
+}
+
+/* Off the air, without extended commands: the shared address. */
+static enum step step_off_legacy(struct bl_advertiser *a, uint64_t now, struct bl_adv *x)
+{
+    const struct bl_adv_set *set = &a->sets[0];
+    uint8_t own_type = ADDR_PUBLIC;
+
+    if (a->radio->pause)
+        return STEP_NOTHING;
+    if (x->mode != BL_ADDR_MODE_PUBLIC) { /* public ones leave the others' claim alone */
+        int r = bl_privacy_own(a->privacy, now, BL_PRIVACY_ADV, x->mode, &own_type);
+        if (r < 0)
+            return step_no_address(x, now, r);
+    }
+    if (set->params_told != x->params_stamp)
+        return step_ask(a, 0, x, ADV_ASK_PARAMS, own_type);
+    if (set->data_told != x->data_stamp)
+        return step_ask(a, 0, x, ADV_ASK_DATA, own_type);
+    if (set->resp_told != x->resp_stamp)
+        return step_ask(a, 0, x, ADV_ASK_RESP, own_type);
+    return step_ask(a, 0, x, ADV_ASK_ENABLE, own_type);
+}
+
+static enum step step_off_extended(struct bl_advertiser *a, uint64_t now, unsigned i,
+                                   struct bl_adv *x)
+{
+    struct bl_adv_set *set = &a->sets[i];
+
+    if (x->mode != BL_ADDR_MODE_PUBLIC && bl_addr_is_zero(&x->addr)) {
+        int r = bl_privacy_make(a->privacy, now, x->mode, i == 0, &x->addr, &x->addr_until);
+        if (r < 0)
+            return step_no_address(x, now, r);
+    }
+    if (set->params_told != x->params_stamp) {
+        bool remove = set->exists && set->props != adv_extended_props(&x->params);
+        return step_ask(a, i, x, remove ? ADV_ASK_REMOVE : ADV_ASK_PARAMS, 0);
+    }
+    if (x->mode != BL_ADDR_MODE_PUBLIC && !bl_addr_eq(&set->addr_told, &x->addr))
+        return step_ask(a, i, x, ADV_ASK_ADDR, 0);
+    if (set->data_told != x->data_stamp)
+        return step_ask(a, i, x, ADV_ASK_DATA, 0);
+    if (set->resp_told != x->resp_stamp)
+        return step_ask(a, i, x, ADV_ASK_RESP, 0);
+    return step_ask(a, i, x, ADV_ASK_ENABLE, 0);
+}
+
+static enum step step_set(struct bl_advertiser *a, uint64_t now, unsigned i)
+{
+    struct bl_adv *x = bl_adv_find(a, a->sets[i].adv);
+
+    if (a->sets[i].enabled)
+        return step_on(a, i, x);
+    if (!x)
+        return STEP_NOTHING;
+    return bl_adv_extended(a) ? step_off_extended(a, now, i, x) : step_off_legacy(a, now, x);
+}
+
+/* Sets take turns at the controller too, beginning after the one that was served last. */
+static enum step step_sets(struct bl_advertiser *a, uint64_t now)
+{
+    enum step step = STEP_NOTHING;
+
+    for (unsigned k = 1; k <= BL_ADVERTISER_SETS && step == STEP_NOTHING; k++)
+        step = step_set(a, now, (a->asked.set + k) % BL_ADVERTISER_SETS);
+    return step;
+}
+
+/* When all is done, sets that nobody is on give their memory back. */
+static bool step_remove(struct bl_advertiser *a)
+{
+    for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++) {
+        struct bl_adv_set *set = &a->sets[i];
+        if (set->exists && !set->enabled && set->adv == 0 &&
+            step_ask(a, i, NULL, ADV_ASK_REMOVE, 0) == STEP_QUEUED)
+            return true;
+    }
+    return false;
+}
+
+bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
+{
+    enum step step = STEP_AGAIN;
+
+    if (!a->radio->ready)
+        return false;
+    /* Each round again has ended an advertisement, put it off or forgotten a set. */
+    for (unsigned i = 0; step == STEP_AGAIN && i < 2 * BL_MAX_ADV + BL_ADVERTISER_SETS; i++) {
+        bl_adv_reap(a);
+        bl_adv_schedule(a, now);
+        step = step_sets(a, now);
+    }
+    bl_adv_settle(a, now);
+    return step == STEP_QUEUED || step_remove(a);
+}
+
+/* ---- replies ---- */
+
+static void step_data_accepted(struct bl_adv_set *set, const struct bl_adv_asked *asked,
+                               uint32_t *told)
+{
+    size_t before = set->sending == asked->stamp ? set->sent : 0;
+
+    *told = asked->last ? asked->stamp : 0;
+    set->sending = asked->last ? 0 : asked->stamp;
+    set->sent = asked->last ? 0 : before + asked->n;
+}
+
+static void step_accepted(struct bl_adv_set *set, const struct bl_adv_asked *asked, uint64_t now)
+{
+    switch ((enum adv_ask)asked->kind) {
+    case ADV_ASK_PARAMS:
+        set->exists = true;
+        set->params_told = asked->stamp;
+        set->props = asked->props;
+        break;
+    case ADV_ASK_ADDR:
+        set->addr_told = asked->addr;
+        break;
+    case ADV_ASK_DATA:
+        step_data_accepted(set, asked, &set->data_told);
+        break;
+    case ADV_ASK_RESP:
+        step_data_accepted(set, asked, &set->resp_told);
+        break;
+    case ADV_ASK_ENABLE:
+        set->enabled = true;
+        set->on = asked->adv;
+        set->suspect = 0;
+        set->turn_began = now;
+        break;
+    case ADV_ASK_DISABLE:
+        set->enabled = false;
+        set->suspect = set->suspect == 1 ? 2 : set->suspect;
+        break;
+    case ADV_ASK_REMOVE:
+        step_forget(set);
+        break;
+    case ADV_ASK_NONE:
+        break;
+    }
+}
+
+/* It is, or may be, on the air without our knowledge: it is disabled next. */
+static void step_suspect(struct bl_adv_set *set, const struct bl_adv_asked *asked)
+{
+    set->enabled = true;
+    set->on = asked->adv;
+    set->suspect = 1;
+}
+
+/* The controller has no memory for another set: as many as there are must do. */
+static bool step_shrink(struct bl_advertiser *a, const struct bl_adv_set *set)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++)
+        n += a->sets[i].exists;
+    if (set->exists || n == 0 || n >= bl_adv_sets(a))
+        return false;
+    a->set_limit = n;
+    return true;
+}
+
+/* Whether a refusal passes, and the advertisement goes on wanting. */
+static bool step_passes(struct bl_advertiser *a, uint64_t now, struct bl_adv_set *set,
+                        struct bl_adv *x, const struct bl_adv_asked *asked,
+                        const struct bl_hci_reply *reply)
+{
+    bool disallowed = reply->status == BL_HCI_COMMAND_DISALLOWED;
+
+    if (reply->lost) {
+        if (asked->kind == ADV_ASK_ENABLE)
+            step_suspect(set, asked);
+        return ++x->tries < STEP_TRIES;
+    }
+    if (asked->kind == ADV_ASK_PARAMS && reply->status == BL_HCI_MEMORY_EXCEEDED)
+        return step_shrink(a, set);
+    if (asked->kind != ADV_ASK_ENABLE) {
+        if (!disallowed || set->suspect != 0)
+            return false;
+        step_suspect(set, asked);
+        return true;
+    }
+    if (!disallowed && reply->status != BL_HCI_CONNECTION_LIMIT)
+        return false;
+    if (a->radio->links > 0) {
+        x->blocked = true;
+        return true;
+    }
+    if (disallowed)
+        step_suspect(set, asked);
+    x->not_before = now + STEP_PAUSE_US;
+    return ++x->tries < STEP_TRIES;
+}
+
+static bool step_is_stale(const struct bl_adv *x, const struct bl_adv_asked *asked)
+{
+    return (asked->kind == ADV_ASK_PARAMS && asked->stamp != x->params_stamp) ||
+           (asked->kind == ADV_ASK_DATA && asked->stamp != x->data_stamp) ||
+           (asked->kind == ADV_ASK_RESP && asked->stamp != x->resp_stamp);
+}
+
+static void step_refused(struct bl_advertiser *a, uint64_t now, const struct bl_adv_asked *asked,
+                         const struct bl_hci_reply *reply)
+{
+    struct bl_adv_set *set = &a->sets[asked->set];
+    struct bl_adv *x = bl_adv_find(a, asked->adv);
+
+    a->refused++;
+    if (asked->kind == ADV_ASK_DISABLE || asked->kind == ADV_ASK_REMOVE) {
+        if (!reply->lost) /* it does not know the set, or it is off */
+            step_accepted(set, asked, now);
+        return;
+    }
+    set->sending = 0;
+    if (asked->kind == ADV_ASK_DATA)
+        set->data_told = 0;
+    if (asked->kind == ADV_ASK_RESP)
+        set->resp_told = 0;
+    if (!x || step_is_stale(x, asked) || step_passes(a, now, set, x, asked, reply))
+        return;
+    set->suspect = set->suspect == 1 ? 1 : 0;
+    bl_adv_end(x, reply->lost ? (bl_status)BL_TIMEOUT : bl_status_hci(reply->status));
+}
+
+void bl_advertiser_reply(struct bl_advertiser *a, uint64_t now, const struct bl_hci_reply *reply)
+{
+    struct bl_adv_asked asked = a->asked;
+
+    a->asked.kind = ADV_ASK_NONE;
+    if (asked.kind == ADV_ASK_NONE)
+        return; /* of before a reset, or what it asked for is known by now */
+    if (reply->status == 0 && !reply->lost)
+        step_accepted(&a->sets[asked.set], &asked, now);
+    else
+        step_refused(a, now, &asked, reply);
+    bl_adv_settle(a, now);
+    bl_adv_reap(a);
+}
