@@ -242,6 +242,17 @@ static void scanner_reply_enable(struct bl_scanner *s, uint64_t now,
         scanner_refused(s, bl_status_hci(reply->status));
 }
 
+/* Whatever the answer, it is taken as off; only a lost one is worth asking again. */
+static void scanner_reply_disable(struct bl_scanner *s, const struct bl_hci_reply *reply)
+{
+    if (reply->lost && !s->retried) {
+        s->retried = s->stale = true;
+        s->state = BL_SCANNER_ON;
+        return;
+    }
+    scanner_off(s);
+}
+
 void bl_scanner_reply(struct bl_scanner *s, uint64_t now, const struct bl_hci_reply *reply)
 {
     switch (s->state) {
@@ -258,17 +269,6 @@ void bl_scanner_reply(struct bl_scanner *s, uint64_t now, const struct bl_hci_re
     case BL_SCANNER_ON:
         break;
     }
-}
-
-/* Whatever the answer, it is taken as off; only a lost one is worth asking again. */
-static void scanner_reply_disable(struct bl_scanner *s, const struct bl_hci_reply *reply)
-{
-    if (reply->lost && !s->retried) {
-        s->retried = s->stale = true;
-        s->state = BL_SCANNER_ON;
-        return;
-    }
-    scanner_off(s);
 }
 
 /* A scan without duration does not time out: the controller stopped by itself. Started again. */
