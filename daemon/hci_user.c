@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's HCI user channel: a raw socket that has a controller for itself. The kernel's own
+ * stack lets go of the controller as long as it is open and powers it down when it is closed.
+ *
+ * A packet is a datagram with the H4 type in front. recvmmsg(2) takes what waits in one call; a
+ * packet that does not fit its buffer is a controller out of its mind, since LE packets are short:
+ * an event has at most 257 octets, and ACL fragments are no longer than the controller's buffers.
+ *
+ * A controller that goes away is told exactly once, by EPIPE from the next call that reads or
+ * writes; recvmmsg() keeps an error that comes after packets for the next call.
+ */
+#include "base/cleanup.h"
+#include "transport.h"
+
+#include <bluetooth/bluetooth.h>
+#include <bluetooth/hci.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    USER_BATCH = 8,     /* packets a call */
+    USER_PACKET = 2048, /* octets of each; memory that no packet reaches stays untouched */
+};
+
+struct hci_user_batch {
+    unsigned count, at;
+    size_t len[USER_BATCH];
+    uint8_t packet[USER_BATCH][USER_PACKET];
+};
+
+static int hci_user_open(struct transport *t)
+{
+    if (!t->batch)
+        t->batch = malloc(sizeof(*t->batch));
+    if (!t->batch)
+        return -ENOMEM;
+    t->batch->count = t->batch->at = 0;
+    t->fd = socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, BTPROTO_HCI);
+    if (t->fd < 0)
+        return -errno;
+    struct sockaddr_hci address = {
+        .hci_family = AF_BLUETOOTH,
+        .hci_dev = t->spec->index,
+        .hci_channel = HCI_CHANNEL_USER,
+    };
+    if (bind(t->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -errno;
+    return 0;
+}
+
+static int hci_user_fill(struct transport *t)
+{
+    struct hci_user_batch *b = t->batch;
+    struct mmsghdr messages[USER_BATCH];
+    struct iovec parts[USER_BATCH];
+    memset(messages, 0, sizeof(messages));
+    for (unsigned i = 0; i < USER_BATCH; i++) {
+        parts[i] = (struct iovec){b->packet[i], USER_PACKET};
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int n = recvmmsg(t->fd, messages, USER_BATCH, MSG_DONTWAIT, NULL);
+    b->count = b->at = 0;
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < n; i++) {
+        if (messages[i].msg_hdr.msg_flags & MSG_TRUNC)
+            return -EBADMSG;
+        b->len[i] = messages[i].msg_len;
+    }
+    b->count = (unsigned)n;
+    return 0;
+}
+
+static ssize_t hci_user_next(struct transport *t, const uint8_t **ret)
+{
+    struct hci_user_batch *b = t->batch;
+    while (b->at < b->count && b->len[b->at] == 0)
+        b->at++;
+    if (b->at == b->count)
+        return 0;
+    *ret = b->packet[b->at];
+    return (ssize_t)b->len[b->at++];
+}
+
+static void hci_user_unread(struct transport *t)
+{
+    t->batch->at--;
+}
+
+static int hci_user_send(struct transport *t, const uint8_t *bytes, size_t n, size_t *ret_sent)
+{
+    struct mmsghdr messages[USER_BATCH];
+    struct iovec parts[USER_BATCH];
+    unsigned count = 0;
+    memset(messages, 0, sizeof(messages));
+    for (size_t at = 0; at < n && count < USER_BATCH; count++) {
+        ssize_t len = h4_length(bytes + at, n - at, H4_FROM_HOST);
+        if (len <= 0 || (size_t)len > n - at)
+            return -EBADMSG;
+        parts[count] = (struct iovec){(void *)(uintptr_t)(bytes + at), (size_t)len};
+        messages[count].msg_hdr.msg_iov = &parts[count];
+        messages[count].msg_hdr.msg_iovlen = 1;
+        at += (size_t)len;
+    }
+    int sent = sendmmsg(t->fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
+    for (int i = 0; i < sent; i++)
+        *ret_sent += parts[i].iov_len;
+    return 0;
+}
+
+static void hci_user_explain(const struct transport *t, int error, char *out, size_t n)
+{
+    const char *name = t->spec->name;
+    switch (-error) {
+    case EBUSY:
+        snprintf(out, n,
+                 "%s is up or used by another program, such as bluetoothd: run `systemctl stop "
+                 "bluetooth` and `hciconfig %s down` (or `btmgmt --index %u power off`)",
+                 name, name, t->spec->index);
+        break;
+    case EPERM:
+    case EACCES:
+        snprintf(out, n,
+                 "%s may not be taken: bled needs the capability CAP_NET_ADMIN; start it by its "
+                 "systemd unit, or as root",
+                 name);
+        break;
+    case ENODEV:
+        snprintf(out, n, "there is no controller %s: waiting for it to be plugged in", name);
+        break;
+    case EAFNOSUPPORT:
+        snprintf(out, n,
+                 "the kernel has no Bluetooth, so no %s: load the module (`modprobe bluetooth`), "
+                 "or use an adapter unix:, tcp: or tty:",
+                 name);
+        break;
+    case EPIPE:
+    case ENETDOWN:
+        snprintf(out, n, "%s was unplugged or its driver gave up", name);
+        break;
+    case EBADMSG:
+        snprintf(out, n, "%s sends packets that are longer than any of Bluetooth LE", name);
+        break;
+    case ERFKILL:
+        snprintf(out, n, "%s is switched off by rfkill: run `rfkill unblock bluetooth`", name);
+        break;
+    case EOPNOTSUPP:
+        snprintf(out, n, "the kernel offers no user channel for %s: Linux 3.13 or later is needed",
+                 name);
+        break;
+    default:
+        snprintf(out, n, "%s: %s", name, strerror(-error));
+    }
+}
+
+const struct transport_kind hci_user_kind = {
+    .open = hci_user_open,
+    .fill = hci_user_fill,
+    .next = hci_user_next,
+    .unread = hci_user_unread,
+    .send = hci_user_send,
+    .explain = hci_user_explain,
+};
