@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 
-from dbus_next import Message, MessageType, Variant
+from dbus_next import Message, MessageType, Variant  # noqa: F401 (re-exported)
 from dbus_next.aio import MessageBus
 from dbus_next.constants import MessageFlag
 
