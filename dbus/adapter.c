@@ -315,7 +315,7 @@ static int register_modules(struct bus_adapter *a)
     for (size_t i = 0; i < BUS_MODULES; i++) {
         const struct bus_module *m = bus_modules[i];
         int r = m->init ? m->init(a) : 0;
-        if (r >= 0)
+        if (r >= 0 && m->vtable)
             r = sd_bus_add_object_vtable(a->bus->sd, &a->slots[i], a->path, m->interface, m->vtable,
                                          a);
         if (r < 0)

@@ -74,7 +74,7 @@ struct bus_adapter {
     bl_op shutdown;
     struct list waiting;  /* struct bus_change: for the change of state under way */
     struct bus_timer due; /* see bus_adapter_due() */
-    char why[160];        /* what was wrong with the controller last, "" for nothing */
+    char why[352];        /* what was wrong with the controller last, "" for nothing */
 
     struct bus_adapter_config config; /* what the properties say now */
     struct bus_timer pairable_timer;

@@ -10,7 +10,7 @@
 
 struct bus_module {
     const char *interface;
-    const sd_bus_vtable *vtable; /* userdata: struct bus_adapter * */
+    const sd_bus_vtable *vtable; /* userdata: struct bus_adapter *; NULL: no interface of its own */
     /* All may be NULL. init: a->module[BUS_MODULE_x] = ...; 0 or -errno (deinit is called then
      * too). */
     int (*init)(struct bus_adapter *a);
