@@ -78,7 +78,8 @@ static void try_again(struct adapter *a)
 static void tell(struct adapter *a)
 {
     bool again = strcmp(a->why, a->told) == 0;
-    log_msg(again ? LOG_TRACE : LOG_WARN, a->spec->name, "%s", a->why);
+    log_msg(again ? LOG_TRACE : LOG_WARN, a->spec->name, "%s%s", a->why,
+            wanted(a) ? " (waiting for it)" : "");
     memcpy(a->told, a->why, sizeof(a->told));
 }
 

@@ -134,7 +134,7 @@ static void hci_user_explain(const struct transport *t, int error, char *out, si
                  name);
         break;
     case ENODEV:
-        snprintf(out, n, "there is no controller %s: waiting for it to be plugged in", name);
+        snprintf(out, n, "there is no controller %s: plug it in", name);
         break;
     case EAFNOSUPPORT:
         snprintf(out, n,

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "notify.h"
 #include "options.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -166,6 +167,14 @@ static int set_log_target(void *ctx, const char *target)
     return log_set_target(target);
 }
 
+static int on_watch(void *ctx, int fd, uint32_t events,
+                    void (*ready)(void *userdata, uint32_t revents), void *userdata,
+                    struct bus_watch **ret)
+{
+    struct bled *b = ctx;
+    return watch_new(b->loop.ev, fd, events, ready, userdata, ret);
+}
+
 static int open_bus(struct bled *b)
 {
     const char *where = b->config.bus;
@@ -182,6 +191,9 @@ static int open_bus(struct bled *b)
         .log_target = get_log_target,
         .set_log_target = set_log_target,
         .log = log_line,
+        .watch_fd = on_watch,
+        .rewatch_fd = watch_set,
+        .unwatch_fd = watch_free,
         .name_acquired = on_name,
         .gone = on_bus_gone,
         .ctx = b,

@@ -54,7 +54,7 @@ static void transport_tcp_explain(const struct transport *t, int error, char *ou
     const char *where = t->spec->text + strlen("tcp:");
     switch (-error) {
     case ECONNREFUSED:
-        snprintf(out, n, "nobody serves %s: waiting for its server to be started", where);
+        snprintf(out, n, "nobody serves %s: start its server", where);
         break;
     case EADDRNOTAVAIL:
         snprintf(out, n,

@@ -66,7 +66,7 @@ static void transport_tty_explain(const struct transport *t, int error, char *ou
     case ENOENT:
     case ENODEV:
     case ENXIO:
-        snprintf(out, n, "there is no %s: waiting for it to be plugged in", path);
+        snprintf(out, n, "there is no %s: plug it in", path);
         break;
     case EACCES:
     case EPERM:

@@ -29,10 +29,10 @@ static void transport_unix_explain(const struct transport *t, int error, char *o
     const char *path = t->spec->path;
     switch (-error) {
     case ENOENT:
-        snprintf(out, n, "there is no socket %s: waiting for its server to be started", path);
+        snprintf(out, n, "there is no socket %s: start its server", path);
         break;
     case ECONNREFUSED:
-        snprintf(out, n, "nobody serves the socket %s: waiting for its server to be started", path);
+        snprintf(out, n, "nobody serves the socket %s: start its server", path);
         break;
     case EACCES:
     case EPERM:
