@@ -40,11 +40,12 @@ bool bl_adv_is_current(const struct bl_advertiser *a, const struct bl_adv_set *s
            set->data_told == x->data_stamp && set->resp_told == x->resp_stamp;
 }
 
-static void step_forget(struct bl_adv_set *set)
+/* The set is gone, or (not removed) nothing is known of it but that it can be set up anew. */
+static void step_forget(struct bl_adv_set *set, bool removed)
 {
     set->exists = false;
     set->params_told = set->sending = 0;
-    set->data_told = set->resp_told = ADV_STAMP_EMPTY;
+    set->data_told = set->resp_told = removed ? ADV_STAMP_EMPTY : 0;
     set->addr_told = (struct bl_addr){0};
 }
 
@@ -69,7 +70,7 @@ static enum step step_ask(struct bl_advertiser *a, unsigned i, struct bl_adv *x,
     if (kind == ADV_ASK_DISABLE)
         set->enabled = false;
     else if (kind == ADV_ASK_REMOVE)
-        step_forget(set);
+        step_forget(set, false);
     else
         bl_adv_end(x, BL_NOT_SUPPORTED);
     return STEP_AGAIN;
@@ -178,7 +179,7 @@ static enum step step_sets(struct bl_advertiser *a, uint64_t now)
 /* When all is done, sets that nobody is on give their memory back. */
 static bool step_remove(struct bl_advertiser *a)
 {
-    for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++) {
+    for (unsigned i = 0; bl_adv_extended(a) && i < BL_ADVERTISER_SETS; i++) {
         struct bl_adv_set *set = &a->sets[i];
         if (set->exists && !set->enabled && set->adv == 0 &&
             step_ask(a, i, NULL, ADV_ASK_REMOVE, 0) == STEP_QUEUED)
@@ -243,7 +244,7 @@ static void step_accepted(struct bl_adv_set *set, const struct bl_adv_asked *ask
         set->suspect = set->suspect == 1 ? 2 : set->suspect;
         break;
     case ADV_ASK_REMOVE:
-        step_forget(set);
+        step_forget(set, true);
         break;
     case ADV_ASK_NONE:
         break;
@@ -317,9 +318,13 @@ static void step_refused(struct bl_advertiser *a, uint64_t now, const struct bl_
     struct bl_adv *x = bl_adv_find(a, asked->adv);
 
     a->refused++;
-    if (asked->kind == ADV_ASK_DISABLE || asked->kind == ADV_ASK_REMOVE) {
-        if (!reply->lost) /* it does not know the set, or it is off */
+    if (asked->kind == ADV_ASK_DISABLE) {
+        if (!reply->lost) /* it is off, or not known: else asked again */
             step_accepted(set, asked, now);
+        return;
+    }
+    if (asked->kind == ADV_ASK_REMOVE) {
+        step_forget(set, false);
         return;
     }
     set->sending = 0;

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "gap_world.h"
+#include "oom.h"
+
+#include "base/timerq.h"
+#include "crypto/crypto.h"
+
+#include <errno.h>
+
+#define PERIOD_US 900000000u
+#define SET_ADDR  BL_CMD_LE_SET_RANDOM_ADDRESS
+
+static const uint8_t test_irk[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static struct gap_world *w;
+
+static void setup(void)
+{
+    w = gap_world_new(false);
+}
+
+static void teardown(void)
+{
+    gap_world_free(w);
+}
+
+static void with_irk(enum bl_addr_mode mode)
+{
+    memcpy(w->radio.config.irk, test_irk, 16);
+    w->radio.config.addr_mode = mode;
+}
+
+static void no_public_address(void)
+{
+    w->hci->caps.public_addr = (struct bl_addr){0};
+}
+
+static int own(enum bl_privacy_user user, enum bl_addr_mode mode, uint8_t *ret)
+{
+    return bl_privacy_own(&w->privacy, w->now, user, mode, ret);
+}
+
+/* Claims, with the command that it takes. Returns the address given to the controller. */
+static struct bl_addr claim(enum bl_privacy_user user, enum bl_addr_mode mode)
+{
+    struct bl_addr a = {.type = ADDR_RANDOM};
+    uint8_t type = 9;
+
+    ck_assert_int_eq(own(user, mode, &type), -EAGAIN);
+    ck_assert_uint_eq(type, 9);
+    const struct fake_cmd *cmd = gap_world_do(w, SET_ADDR, NULL);
+    ck_assert_uint_eq(cmd->n, 6);
+    memcpy(a.b, cmd->params, 6);
+    ck_assert_int_eq(own(user, mode, &type), 0);
+    ck_assert_uint_eq(type, ADDR_RANDOM);
+    return a;
+}
+
+static void assert_our_rpa(const struct bl_addr *a)
+{
+    uint8_t hash[3];
+
+    ck_assert(bl_addr_is_rpa(a));
+    ck_assert_int_eq(bl_crypto_ah(w->radio.config.irk, a->b + 3, hash), 0);
+    ck_assert_mem_eq(hash, a->b, 3);
+}
+
+static void assert_address_changed(const struct bl_addr *a)
+{
+    struct bl_event e;
+
+    ck_assert(gap_world_event(w, &e));
+    ck_assert_int_eq(e.kind, BL_EV_ADDRESS_CHANGED);
+    ck_assert(bl_addr_eq(&e.address.addr, a));
+}
+
+START_TEST(public_needs_no_claim_and_no_command)
+{
+    struct bl_addr a;
+    uint8_t type = 9;
+
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_DEFAULT, &type), 0);
+    ck_assert_uint_eq(type, ADDR_PUBLIC);
+    gap_world_quiet(w);
+    ck_assert(bl_privacy_current(&w->privacy, &a));
+    ck_assert(bl_addr_eq(&a, &w->hci->caps.public_addr));
+    ck_assert(bl_privacy_identity(&w->privacy, &a));
+    ck_assert(bl_addr_eq(&a, &w->hci->caps.public_addr));
+}
+END_TEST
+
+START_TEST(explicit_public_without_public_address_is_not_supported)
+{
+    uint8_t type;
+
+    no_public_address();
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_PUBLIC, &type), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(without_public_address_default_is_static_and_identity)
+{
+    struct bl_addr a, identity;
+
+    no_public_address();
+    gap_world_ready(w);
+    const struct fake_cmd *cmd = gap_world_do(w, SET_ADDR, NULL);
+    ck_assert(bl_privacy_identity(&w->privacy, &identity));
+    ck_assert(bl_addr_is_static(&identity));
+    ck_assert_mem_eq(cmd->params, identity.b, 6);
+    ck_assert(bl_addr_eq(&identity, &w->radio.config.static_addr));
+    ck_assert(bl_privacy_current(&w->privacy, &a));
+    ck_assert(bl_addr_eq(&a, &identity));
+}
+END_TEST
+
+START_TEST(configured_static_address_is_used)
+{
+    struct bl_addr given = {ADDR_RANDOM, {1, 2, 3, 4, 5, 0xc6}};
+
+    w->radio.config.static_addr = given;
+    gap_world_ready(w);
+    struct bl_addr a = claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+    ck_assert(bl_addr_eq(&a, &given));
+    gap_world_quiet(w);
+}
+END_TEST
+
+START_TEST(generated_static_address_survives_a_configuration_without_one)
+{
+    gap_world_ready(w);
+    struct bl_addr a = claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+    w->radio.config.static_addr = (struct bl_addr){0};
+    bl_privacy_configured(&w->privacy, w->now);
+    ck_assert(bl_addr_eq(&a, &w->radio.config.static_addr));
+    gap_world_quiet(w);
+}
+END_TEST
+
+START_TEST(rpa_without_irk_is_not_supported)
+{
+    uint8_t type;
+
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_INIT, BL_ADDR_MODE_RPA, &type), -EOPNOTSUPP);
+    ck_assert_int_eq(bl_privacy_check(&w->privacy, BL_PRIVACY_INIT, BL_ADDR_MODE_RPA), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(rpa_is_made_with_the_irk_and_told_once_on_the_air)
+{
+    struct bl_addr a;
+
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    ck_assert(!bl_privacy_current(&w->privacy, &a));
+    const struct fake_cmd *cmd = gap_world_expect(w, SET_ADDR, NULL);
+    gap_world_no_event(w);
+    gap_world_answer(w, cmd, 0);
+    ck_assert(bl_privacy_current(&w->privacy, &a));
+    ck_assert_mem_eq(cmd->params, a.b, 6);
+    assert_our_rpa(&a);
+    assert_address_changed(&a);
+    gap_world_no_event(w);
+}
+END_TEST
+
+START_TEST(kinds_at_odds_exclude_each_other_until_released)
+{
+    uint8_t type;
+
+    with_irk(BL_ADDR_MODE_PUBLIC);
+    gap_world_ready(w);
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_RPA, &type), -EBUSY);
+    ck_assert_int_eq(bl_privacy_check(&w->privacy, BL_PRIVACY_ADV, BL_ADDR_MODE_NRPA), -EBUSY);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_PUBLIC, &type), 0);
+    ck_assert_int_eq(own(BL_PRIVACY_INIT, BL_ADDR_MODE_STATIC, &type), 0);
+    bl_privacy_release(&w->privacy, BL_PRIVACY_SCAN);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_RPA, &type), -EBUSY);
+    bl_privacy_release(&w->privacy, BL_PRIVACY_INIT);
+    claim(BL_PRIVACY_ADV, BL_ADDR_MODE_RPA);
+}
+END_TEST
+
+START_TEST(another_mode_replaces_the_users_own_claim)
+{
+    with_irk(BL_ADDR_MODE_PUBLIC);
+    gap_world_ready(w);
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+    struct bl_addr a = claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_RPA);
+    assert_our_rpa(&a);
+}
+END_TEST
+
+START_TEST(default_keeps_what_the_user_has_claimed)
+{
+    uint8_t type;
+
+    with_irk(BL_ADDR_MODE_STATIC);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    w->radio.config.addr_mode = BL_ADDR_MODE_RPA;
+    bl_privacy_configured(&w->privacy, w->now);
+    gap_world_quiet(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    bl_privacy_release(&w->privacy, BL_PRIVACY_SCAN);
+    struct bl_addr a = {.type = ADDR_RANDOM};
+    memcpy(a.b, gap_world_do(w, SET_ADDR, NULL)->params, 6);
+    assert_our_rpa(&a);
+}
+END_TEST
+
+START_TEST(change_waits_for_everyone_to_stand_still)
+{
+    uint8_t type;
+
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    ck_assert_int_eq(own(BL_PRIVACY_INIT, BL_ADDR_MODE_DEFAULT, &type), 0);
+    w->radio.scanning = w->radio.initiating = true;
+
+    w->now = bl_privacy_deadline(&w->privacy);
+    ck_assert_uint_eq(w->now, 1000000u + PERIOD_US);
+    bl_privacy_tick(&w->privacy, w->now);
+    ck_assert_uint_gt(bl_privacy_deadline(&w->privacy), w->now);
+    gap_world_quiet(w);
+    ck_assert(w->radio.pause);
+    w->radio.scanning = false;
+    gap_world_quiet(w);
+    ck_assert(w->radio.pause);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), -EAGAIN);
+    w->radio.initiating = false;
+    const struct fake_cmd *cmd = gap_world_expect(w, SET_ADDR, NULL);
+    ck_assert(w->radio.pause);
+    gap_world_answer(w, cmd, 0);
+    ck_assert(!w->radio.pause);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    ck_assert_int_eq(own(BL_PRIVACY_INIT, BL_ADDR_MODE_DEFAULT, &type), 0);
+}
+END_TEST
+
+START_TEST(pause_ends_when_the_claim_that_needed_it_is_gone)
+{
+    uint8_t type;
+
+    gap_world_ready(w);
+    w->radio.scanning = true; /* with the public address */
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_STATIC, &type), -EAGAIN);
+    gap_world_quiet(w);
+    ck_assert(w->radio.pause);
+    bl_privacy_release(&w->privacy, BL_PRIVACY_ADV);
+    gap_world_quiet(w);
+    ck_assert(!w->radio.pause);
+}
+END_TEST
+
+START_TEST(nobody_is_disturbed_without_a_claim)
+{
+    with_irk(BL_ADDR_MODE_PUBLIC);
+    gap_world_ready(w);
+    w->radio.scanning = true;
+    w->radio.config.addr_mode = BL_ADDR_MODE_RPA;
+    bl_privacy_configured(&w->privacy, w->now);
+    gap_world_quiet(w);
+    ck_assert(!w->radio.pause);
+    w->radio.scanning = false;
+    gap_world_do(w, SET_ADDR, NULL);
+}
+END_TEST
+
+START_TEST(refused_first_address_ends_the_claim_and_is_tried_again)
+{
+    uint8_t type;
+
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC, &type), -EAGAIN);
+    gap_world_answer(w, gap_world_expect(w, SET_ADDR, NULL), BL_HCI_COMMAND_DISALLOWED);
+    gap_world_quiet(w);
+    ck_assert(!w->radio.pause);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC, &type), -EIO);
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+}
+END_TEST
+
+START_TEST(unsupported_command_is_an_error_not_a_wait)
+{
+    uint8_t type;
+
+    fake_hci_deny(w->hci, SET_ADDR);
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC, &type), -EAGAIN);
+    gap_world_quiet(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC, &type), -EIO);
+}
+END_TEST
+
+START_TEST(refused_renewal_leaves_the_old_address_for_a_period)
+{
+    uint8_t type;
+    struct bl_addr before, after;
+
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    ck_assert(bl_privacy_current(&w->privacy, &before));
+    w->now += PERIOD_US;
+    bl_privacy_tick(&w->privacy, w->now);
+    gap_world_answer(w, gap_world_expect(w, SET_ADDR, NULL), BL_HCI_COMMAND_DISALLOWED);
+    gap_world_quiet(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_DEFAULT, &type), 0);
+    ck_assert(bl_privacy_current(&w->privacy, &after));
+    ck_assert(bl_addr_eq(&before, &after));
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), w->now + PERIOD_US);
+}
+END_TEST
+
+START_TEST(renewal_without_randomness_leaves_the_old_address_for_a_period)
+{
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    w->random_fails = true;
+    w->now += PERIOD_US;
+    bl_privacy_tick(&w->privacy, w->now);
+    gap_world_quiet(w);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), w->now + PERIOD_US);
+}
+END_TEST
+
+START_TEST(configured_timeout_is_the_period)
+{
+    with_irk(BL_ADDR_MODE_RPA);
+    w->radio.config.rpa_timeout_s = 60;
+    gap_world_ready(w);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), w->now + 60000000u);
+}
+END_TEST
+
+START_TEST(public_and_static_need_no_timer)
+{
+    gap_world_ready(w);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), TIMERQ_NEVER);
+    claim(BL_PRIVACY_ADV, BL_ADDR_MODE_STATIC);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), TIMERQ_NEVER);
+}
+END_TEST
+
+START_TEST(nrpa_is_fresh_for_each_procedure)
+{
+    gap_world_ready(w);
+    struct bl_addr first = claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_NRPA);
+    ck_assert(bl_addr_is_nrpa(&first));
+    bl_privacy_release(&w->privacy, BL_PRIVACY_SCAN);
+    struct bl_addr second = claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_NRPA);
+    ck_assert(bl_addr_is_nrpa(&second));
+    ck_assert(!bl_addr_eq(&first, &second));
+}
+END_TEST
+
+START_TEST(nrpa_is_shared_by_those_who_run_together)
+{
+    uint8_t type;
+
+    gap_world_ready(w);
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_NRPA);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_NRPA, &type), 0);
+    gap_world_quiet(w);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), w->now + PERIOD_US);
+}
+END_TEST
+
+START_TEST(random_bits_that_are_all_alike_are_no_address)
+{
+    uint8_t type;
+
+    with_irk(BL_ADDR_MODE_PUBLIC);
+    gap_world_ready(w);
+    w->random_fills = _i ? 0xff : 0x00;
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_STATIC, &type), -EIO);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_RPA, &type), -EIO);
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_NRPA, &type), -EIO);
+    gap_world_quiet(w);
+    w->random_fills = -1;
+    claim(BL_PRIVACY_ADV, BL_ADDR_MODE_RPA);
+}
+END_TEST
+
+START_TEST(no_randomness_is_an_error_and_no_claim)
+{
+    uint8_t type;
+
+    with_irk(BL_ADDR_MODE_PUBLIC);
+    gap_world_ready(w);
+    w->random_fails = true;
+    ck_assert_int_eq(own(BL_PRIVACY_ADV, BL_ADDR_MODE_NRPA, &type), -EIO);
+    w->random_fails = false;
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+}
+END_TEST
+
+START_TEST(new_irk_makes_a_new_rpa)
+{
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    w->radio.config.irk[0] ^= 1;
+    bl_privacy_configured(&w->privacy, w->now);
+    struct bl_addr a = {.type = ADDR_RANDOM};
+    memcpy(a.b, gap_world_do(w, SET_ADDR, NULL)->params, 6);
+    assert_our_rpa(&a);
+}
+END_TEST
+
+START_TEST(mode_change_is_told)
+{
+    gap_world_ready(w);
+    w->radio.config.addr_mode = BL_ADDR_MODE_STATIC;
+    bl_privacy_configured(&w->privacy, w->now);
+    assert_address_changed(&w->radio.config.static_addr);
+    w->radio.config.addr_mode = BL_ADDR_MODE_PUBLIC;
+    bl_privacy_configured(&w->privacy, w->now);
+    assert_address_changed(&w->hci->caps.public_addr);
+}
+END_TEST
+
+START_TEST(reset_forgets_claims_and_a_late_reply)
+{
+    struct bl_addr a;
+    uint8_t type;
+
+    gap_world_ready(w);
+    ck_assert_int_eq(own(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC, &type), -EAGAIN);
+    const struct fake_cmd *cmd = gap_world_expect(w, SET_ADDR, NULL);
+    w->radio.ready = false;
+    bl_privacy_reset(&w->privacy, w->now, BL_NOT_ACTIVE);
+    ck_assert(!bl_privacy_current(&w->privacy, &a));
+    gap_world_answer(w, cmd, 0);
+    gap_world_quiet(w);
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), TIMERQ_NEVER);
+    gap_world_ready(w);
+    gap_world_quiet(w);
+    claim(BL_PRIVACY_SCAN, BL_ADDR_MODE_STATIC);
+}
+END_TEST
+
+START_TEST(main_set_shares_the_rpa_and_others_have_their_own)
+{
+    struct bl_addr main_addr, other, another, current;
+    uint64_t until;
+
+    with_irk(BL_ADDR_MODE_RPA);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    ck_assert_int_eq(
+        bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_DEFAULT, true, &main_addr, &until), 0);
+    ck_assert_uint_eq(until, w->now + PERIOD_US);
+    ck_assert(bl_privacy_current(&w->privacy, &current));
+    ck_assert(bl_addr_eq(&main_addr, &current));
+    ck_assert_int_eq(bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_RPA, false, &other, &until),
+                     0);
+    ck_assert_int_eq(
+        bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_RPA, false, &another, &until), 0);
+    assert_our_rpa(&other);
+    assert_our_rpa(&another);
+    ck_assert(!bl_addr_eq(&other, &another));
+    ck_assert(!bl_addr_eq(&other, &main_addr));
+}
+END_TEST
+
+START_TEST(sets_can_be_public_or_static)
+{
+    struct bl_addr a;
+    uint64_t until;
+
+    ck_assert_int_eq(bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_PUBLIC, true, &a, &until),
+                     0);
+    ck_assert(bl_addr_eq(&a, &w->hci->caps.public_addr));
+    ck_assert_uint_eq(until, TIMERQ_NEVER);
+    ck_assert_int_eq(bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_STATIC, false, &a, &until),
+                     0);
+    ck_assert(bl_addr_eq(&a, &w->radio.config.static_addr));
+    ck_assert_int_eq(bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_RPA, false, &a, &until),
+                     -EOPNOTSUPP);
+    no_public_address();
+    ck_assert_int_eq(bl_privacy_make(&w->privacy, w->now, BL_ADDR_MODE_PUBLIC, true, &a, &until),
+                     -EOPNOTSUPP);
+}
+END_TEST
+
+/* ---- peers ---- */
+
+static const uint8_t sample_irk[16] = {/* Core 5.4, Vol 3, Part H, D.7 */
+                                       0x9b, 0x7d, 0x39, 0x0a, 0xa6, 0x10, 0x10, 0x34,
+                                       0x05, 0xad, 0xc8, 0x57, 0xa3, 0x34, 0x02, 0xec};
+static const struct bl_addr sample_rpa = {ADDR_RANDOM, {0xaa, 0xfb, 0x0d, 0x94, 0x81, 0x70}};
+static const struct bl_addr sample_identity = {ADDR_PUBLIC, {1, 2, 3, 4, 5, 6}};
+
+START_TEST(sample_rpa_resolves_to_its_identity)
+{
+    struct bl_addr a = {0};
+
+    ck_assert(!bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+        ck_assert(bl_addr_eq(&a, &sample_identity));
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_rpa_of_a_known_peer_stays_unresolved)
+{
+    struct bl_addr a = {0}, other = sample_rpa, as_public = sample_rpa, as_static = sample_rpa;
+
+    other.b[0] ^= 1;
+    as_public.type = ADDR_PUBLIC;
+    as_static.b[5] |= 0xc0;
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(!bl_privacy_resolve(&w->privacy, &other, &a));
+        ck_assert(!bl_privacy_resolve(&w->privacy, &as_public, &a));
+        ck_assert(!bl_privacy_resolve(&w->privacy, &as_static, &a));
+    }
+    ck_assert(bl_addr_is_zero(&a));
+}
+END_TEST
+
+START_TEST(changed_identities_are_not_answered_from_memory)
+{
+    struct bl_addr a = {0};
+
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, test_irk), 0);
+    ck_assert(!bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), 0);
+    ck_assert_uint_eq(w->privacy.n_identities, 1);
+    ck_assert(bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    bl_privacy_remove_identity(&w->privacy, &sample_identity);
+    ck_assert(!bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    bl_privacy_remove_identity(&w->privacy, &sample_identity);
+    ck_assert_uint_eq(w->privacy.n_identities, 0);
+}
+END_TEST
+
+START_TEST(removal_keeps_the_others)
+{
+    struct bl_addr a = {0}, first = {ADDR_PUBLIC, {9}};
+
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &first, test_irk), 0);
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), 0);
+    bl_privacy_remove_identity(&w->privacy, &first);
+    ck_assert(bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    ck_assert(bl_addr_eq(&a, &sample_identity));
+}
+END_TEST
+
+START_TEST(identities_are_bounded)
+{
+    struct bl_addr a = {ADDR_PUBLIC, {0}};
+
+    for (unsigned i = 0; i < BL_PRIVACY_MAX_IDENTITIES; i++) {
+        a.b[0] = (uint8_t)i;
+        ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, test_irk), 0);
+    }
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), -ENOBUFS);
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, sample_irk), 0);
+    ck_assert(bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+}
+END_TEST
+
+START_TEST(identity_without_key_or_memory_is_refused)
+{
+    static const uint8_t zero[16];
+
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, zero), -EINVAL);
+    oom_fail_from(1);
+    int r = bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk);
+    oom_off();
+    ck_assert_int_eq(r, -ENOMEM);
+    ck_assert_uint_eq(w->privacy.n_identities, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("privacy");
+    TCase *own_case = tcase_create("own"), *peers = tcase_create("peers");
+
+    tcase_add_checked_fixture(own_case, setup, teardown);
+    tcase_add_checked_fixture(peers, setup, teardown);
+    tcase_add_test(own_case, public_needs_no_claim_and_no_command);
+    tcase_add_test(own_case, explicit_public_without_public_address_is_not_supported);
+    tcase_add_test(own_case, without_public_address_default_is_static_and_identity);
+    tcase_add_test(own_case, configured_static_address_is_used);
+    tcase_add_test(own_case, generated_static_address_survives_a_configuration_without_one);
+    tcase_add_test(own_case, rpa_without_irk_is_not_supported);
+    tcase_add_test(own_case, rpa_is_made_with_the_irk_and_told_once_on_the_air);
+    tcase_add_test(own_case, kinds_at_odds_exclude_each_other_until_released);
+    tcase_add_test(own_case, another_mode_replaces_the_users_own_claim);
+    tcase_add_test(own_case, default_keeps_what_the_user_has_claimed);
+    tcase_add_test(own_case, change_waits_for_everyone_to_stand_still);
+    tcase_add_test(own_case, pause_ends_when_the_claim_that_needed_it_is_gone);
+    tcase_add_test(own_case, nobody_is_disturbed_without_a_claim);
+    tcase_add_test(own_case, refused_first_address_ends_the_claim_and_is_tried_again);
+    tcase_add_test(own_case, unsupported_command_is_an_error_not_a_wait);
+    tcase_add_test(own_case, refused_renewal_leaves_the_old_address_for_a_period);
+    tcase_add_test(own_case, renewal_without_randomness_leaves_the_old_address_for_a_period);
+    tcase_add_test(own_case, configured_timeout_is_the_period);
+    tcase_add_test(own_case, public_and_static_need_no_timer);
+    tcase_add_test(own_case, nrpa_is_fresh_for_each_procedure);
+    tcase_add_test(own_case, nrpa_is_shared_by_those_who_run_together);
+    tcase_add_loop_test(own_case, random_bits_that_are_all_alike_are_no_address, 0, 2);
+    tcase_add_test(own_case, no_randomness_is_an_error_and_no_claim);
+    tcase_add_test(own_case, new_irk_makes_a_new_rpa);
+    tcase_add_test(own_case, mode_change_is_told);
+    tcase_add_test(own_case, reset_forgets_claims_and_a_late_reply);
+    tcase_add_test(own_case, main_set_shares_the_rpa_and_others_have_their_own);
+    tcase_add_test(own_case, sets_can_be_public_or_static);
+    tcase_add_test(peers, sample_rpa_resolves_to_its_identity);
+    tcase_add_test(peers, what_is_no_rpa_of_a_known_peer_stays_unresolved);
+    tcase_add_test(peers, changed_identities_are_not_answered_from_memory);
+    tcase_add_test(peers, removal_keeps_the_others);
+    tcase_add_test(peers, identities_are_bounded);
+    tcase_add_test(peers, identity_without_key_or_memory_is_refused);
+    suite_add_tcase(suite, own_case);
+    suite_add_tcase(suite, peers);
+    return gap_world_main(suite);
+}
