@@ -75,11 +75,11 @@ static void try_again(struct adapter *a)
     set_timer(a, delay < RETRY_MAX_S ? delay : RETRY_MAX_S);
 }
 
-static void tell(struct adapter *a)
+static void tell(struct adapter *a, bool waiting)
 {
     bool again = strcmp(a->why, a->told) == 0;
     log_msg(again ? LOG_TRACE : LOG_WARN, a->spec->name, "%s%s", a->why,
-            wanted(a) ? " (waiting for it)" : "");
+            waiting ? " (waiting for it)" : "");
     memcpy(a->told, a->why, sizeof(a->told));
 }
 
@@ -110,7 +110,6 @@ static int take(struct adapter *a)
     give_back(a);
     a->failures++;
     a->absent = true;
-    tell(a);
     return r;
 }
 
@@ -124,9 +123,11 @@ static void lose(struct adapter *a, const char *why)
     give_back(a);
     a->failures++;
     a->absent = true;
-    tell(a);
     if (expected)
         bus_adapter_failed(a->bus, a->why);
+    if (a->state != ADAPTER_CLOSED)
+        return; /* the bus had it taken again */
+    tell(a, wanted(a));
     try_again(a);
     settle(a);
 }
@@ -205,8 +206,10 @@ static void on_timer(EV_P_ ev_timer *w, int revents)
     (void)revents;
     if (a->state == ADAPTER_CONNECTING)
         lose_for(a, -ETIMEDOUT);
-    else if (a->state == ADAPTER_CLOSED && wanted(a) && take(a) < 0)
+    else if (a->state == ADAPTER_CLOSED && wanted(a) && take(a) < 0) {
+        tell(a, true);
         try_again(a);
+    }
 }
 
 static int ops_open(void *ctx, bool keep, const char **ret_why)
@@ -223,6 +226,7 @@ static int ops_open(void *ctx, bool keep, const char **ret_why)
         return 0;
     }
     *ret_why = a->why;
+    tell(a, false); /* it is up to the bus now whether the controller is waited for */
     try_again(a);
     settle(a);
     return r;
@@ -330,6 +334,7 @@ void adapter_probe(struct adapter *a)
     if (a->state != ADAPTER_CLOSED)
         return;
     if (take(a) < 0) {
+        tell(a, wanted(a));
         try_again(a);
         settle(a);
     }

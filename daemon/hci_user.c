@@ -122,16 +122,15 @@ static void hci_user_explain(const struct transport *t, int error, char *out, si
     switch (-error) {
     case EBUSY:
         snprintf(out, n,
-                 "%s is up or used by another program, such as bluetoothd: run `systemctl stop "
-                 "bluetooth` and `hciconfig %s down` (or `btmgmt --index %u power off`)",
-                 name, name, t->spec->index);
+                 "the controller is up or used by another program, such as bluetoothd: run "
+                 "`systemctl stop bluetooth` and `hciconfig %s down`",
+                 name);
         break;
     case EPERM:
     case EACCES:
         snprintf(out, n,
-                 "%s may not be taken: bled needs the capability CAP_NET_ADMIN; start it by its "
-                 "systemd unit, or as root",
-                 name);
+                 "the controller may not be taken: bled needs the capability CAP_NET_ADMIN; start "
+                 "it by its systemd unit, or as root");
         break;
     case ENODEV:
         snprintf(out, n, "there is no controller %s: plug it in", name);
@@ -144,20 +143,19 @@ static void hci_user_explain(const struct transport *t, int error, char *out, si
         break;
     case EPIPE:
     case ENETDOWN:
-        snprintf(out, n, "%s was unplugged or its driver gave up", name);
+        snprintf(out, n, "the controller was unplugged, or its driver gave up");
         break;
     case EBADMSG:
-        snprintf(out, n, "%s sends packets that are longer than any of Bluetooth LE", name);
+        snprintf(out, n, "the controller sends packets longer than any of Bluetooth LE");
         break;
     case ERFKILL:
-        snprintf(out, n, "%s is switched off by rfkill: run `rfkill unblock bluetooth`", name);
+        snprintf(out, n, "the controller is switched off: run `rfkill unblock bluetooth`");
         break;
     case EOPNOTSUPP:
-        snprintf(out, n, "the kernel offers no user channel for %s: Linux 3.13 or later is needed",
-                 name);
+        snprintf(out, n, "the kernel has no user channel: Linux 3.13 or later is needed");
         break;
     default:
-        snprintf(out, n, "%s: %s", name, strerror(-error));
+        snprintf(out, n, "%s", strerror(-error));
     }
 }
 

@@ -107,13 +107,7 @@ static void on_bus_gone(void *ctx, int error)
     struct bled *b = ctx;
     if (b->ending)
         return;
-    if (error == -EEXIST)
-        log_msg(LOG_ERROR, NULL,
-                "the name %s is taken: another bled runs, or use --bus-name=", b->config.bus_name);
-    else if (error == -EACCES || error == -EPERM)
-        log_msg(LOG_ERROR, NULL, "the bus does not let this user have the name %s: see the policy",
-                b->config.bus_name);
-    else
+    if (error != -EEXIST && error != -EACCES) /* about the name, which dbus/ has told */
         log_msg(LOG_ERROR, NULL, "the connection to the bus ended: %s", strerror(-error));
     begin_end(b, EXIT_FAILURE);
 }
