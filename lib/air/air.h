@@ -21,7 +21,6 @@
 
 #include "base/addr.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -110,7 +109,7 @@ int bl_air_set_delay(struct bl_air *air, uint64_t now, int a, int b, uint64_t us
 /*
  * Faults of one controller. They outlive power cycles, until used up or cleared.
  */
-#define BL_AIR_FOREVER UINT_MAX
+#define BL_AIR_FOREVER (~0u)
 
 enum bl_air_command_fault {
     BL_AIR_NEVER_ANSWER,  /* the command is lost: not carried out, never answered */
