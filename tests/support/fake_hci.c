@@ -110,8 +110,11 @@ int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size
         return r;
     if (n > 255)
         return -EINVAL;
+    if (hci->n_commands == FAKE_HCI_COMMANDS && hci->taken == hci->n_commands)
+        hci->n_commands = hci->taken = 0;
     if (hci->n_commands == FAKE_HCI_COMMANDS)
         abort();
+    hci->total++;
 
     struct fake_cmd *cmd = &hci->commands[hci->n_commands++];
     *cmd = (struct fake_cmd){.opcode = opcode, .n = n, .owner = owner, .arg = arg};

@@ -10,7 +10,7 @@
 #include "gap/radio.h"
 
 enum {
-    FAKE_HCI_COMMANDS = 4096,
+    FAKE_HCI_COMMANDS = 4096, /* that have not been taken */
     FAKE_HCI_SENT = 256,
 };
 
@@ -37,6 +37,7 @@ struct bl_hci {
     unsigned queued;
     struct fake_cmd commands[FAKE_HCI_COMMANDS];
     size_t n_commands, taken;
+    uint64_t total; /* commands ever queued */
     struct fake_sent sent[FAKE_HCI_SENT];
     size_t n_sent, sent_taken;
 };

@@ -58,13 +58,13 @@ void gap_world_ready(struct gap_world *w)
 
 void gap_world_step(struct gap_world *w)
 {
-    size_t before = w->hci->n_commands;
+    uint64_t before = w->hci->total;
     bool queued = false;
 
     if (w->radio.outstanding)
         return;
     queued = bl_privacy_step(&w->privacy, w->now) || bl_advertiser_step(&w->adv, w->now);
-    ck_assert_uint_eq(w->hci->n_commands - before, queued);
+    ck_assert_uint_eq(w->hci->total - before, queued);
     ck_assert(queued == w->radio.outstanding);
 }
 
