@@ -80,9 +80,7 @@ int bus_stream_new(struct scan *s, size_t max, struct stream **ret, int *ret_fd)
         return -errno;
     }
     t->fd = fds[0];
-    /* The reader's end blocks, as a program that just reads expects; it never writes. */
-    (void)shutdown(fds[1], SHUT_WR);
-    int r = o->watch_fd(o->ctx, t->fd, 0, stream_ready, t, &t->watch);
+    int r = o->watch_fd(o->ctx, t->fd, POLLIN, stream_ready, t, &t->watch);
     if (r < 0) {
         close(fds[1]);
         bus_stream_free(t);
@@ -142,7 +140,7 @@ static void stream_keep(struct stream *t, const uint8_t *record, size_t n)
         return;
     }
     if (t->used == 0)
-        o->rewatch_fd(t->watch, POLLOUT);
+        o->rewatch_fd(t->watch, POLLIN | POLLOUT);
     stream_copy_in(t, length, 2);
     stream_copy_in(t, record, n);
     t->dropped = 0;
@@ -174,15 +172,18 @@ static void stream_flush(struct stream *t)
         t->head = (t->head + 2 + n) % t->max;
         t->used -= 2 + n;
     }
-    t->scan->adapter->bus->options.rewatch_fd(t->watch, 0);
+    t->scan->adapter->bus->options.rewatch_fd(t->watch, POLLIN);
 }
 
 static void stream_ready(void *userdata, uint32_t events)
 {
     struct stream *t = userdata;
+    uint8_t ignored;
 
-    if (events & (POLLHUP | POLLERR))
+    /* A reader has nothing to say: what it sends is taken out and dropped, an end is its end. */
+    if (events & (POLLHUP | POLLERR) ||
+        (events & POLLIN && recv(t->fd, &ignored, 1, MSG_DONTWAIT) == 0))
         bus_scan_stop(t->scan);
-    else
+    else if (events & POLLOUT)
         stream_flush(t);
 }

@@ -307,11 +307,17 @@ static void host_leave(struct bl_host *host, uint64_t now)
     }
 }
 
-void bl_host_pump(struct bl_host *host, uint64_t now)
+/* True when it was nothing but reports, which change nothing for anybody but their readers: then
+ * the modules need not be asked. */
+static bool host_take_input(struct bl_host *host, uint64_t now)
 {
     struct bl_hci_in in;
+    bool reports = false, more = false;
 
-    while (host->state != BL_HOST_OFF && bl_hci_next(host->hci, now, &in))
+    while (host->state != BL_HOST_OFF && bl_hci_next(host->hci, now, &in)) {
+        bool report = in.kind == BL_HCI_EVENT && in.event.kind == BL_HCI_EV_REPORT;
+        reports |= report;
+        more |= !report;
         switch (in.kind) {
         case BL_HCI_READY:
             host_ready(host, now);
@@ -329,6 +335,14 @@ void bl_host_pump(struct bl_host *host, uint64_t now)
             host_failed(host, now, in.dead.why);
             break;
         }
+    }
+    return reports && !more;
+}
+
+void bl_host_pump(struct bl_host *host, uint64_t now)
+{
+    if (host_take_input(host, now))
+        return;
     host_link_news(host, now);
     host->radio.links = bl_links_count(&host->links);
     if (host->state == BL_HOST_READY && !host->radio.outstanding)
