@@ -53,8 +53,7 @@ int bus_tools_hci_command(sd_bus_message *m, void *userdata, sd_bus_error *error
     if (r != 0)
         return r;
     if (!a->config.hci_command)
-        return bus_error_set(error, BUS_NOT_SUPPORTED,
-                             "HciCommand is off; the configuration file can allow it.");
+        return bus_error_access(error, "HciCommand is off; the configuration file can allow it.");
     r = sd_bus_message_read(m, "qq", &ogf, &ocf);
     if (r >= 0)
         r = sd_bus_message_read_array(m, 'y', &params, &n);
@@ -174,12 +173,12 @@ int bus_tools_stats(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r;
     for (size_t i = 0; bl_host_counter(a->host, i, &name, &value); i++)
         bus_stat(reply, name, value);
-    bus_stat(reply, "bus_calls_open", count_calls(a));
-    bus_stat(reply, "bus_calls_refused", a->bus->calls_refused);
-    bus_stat(reply, "bus_signals_sent", a->bus->signals_sent);
-    bus_stat(reply, "bus_signals_failed", a->bus->signals_failed);
-    bus_stat(reply, "bus_clients_attached", a->attached);
-    bus_stat(reply, "bus_clients_detached_unread", a->bus->clients_detached);
+    bus_stat(reply, "calls-open", count_calls(a));
+    bus_stat(reply, "calls-refused", a->bus->calls_refused);
+    bus_stat(reply, "signals-sent", a->bus->signals_sent);
+    bus_stat(reply, "signals-failed", a->bus->signals_failed);
+    bus_stat(reply, "clients-attached", a->attached);
+    bus_stat(reply, "clients-detached", a->bus->clients_detached);
     for (size_t i = 0; i < BUS_MODULES; i++)
         if (bus_modules[i]->stats)
             bus_modules[i]->stats(a, reply);

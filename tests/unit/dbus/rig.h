@@ -14,7 +14,7 @@
 #include "adapter.h"
 #include "fake_host.h"
 
-enum { RIG_LINES = 8192 };
+enum { RIG_LINES = 32768 };
 
 struct rig {
     sd_bus *server, *peer;
