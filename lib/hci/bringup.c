@@ -7,8 +7,8 @@
  *   - a step is passed over when it is not wanted, or when the controller does not support it;
  *   - an answer that is good is read into caps;
  *   - one that is bad, short or missing leaves caps as it was, for the steps that follow to do
- *     without; a step without which there is no LE host asks again when its answer was lost, and
- *     ends bring-up with a sentence when it was refused.
+ *     without. Those that say most are asked for once more when their answer was lost; Reset is
+ *     asked for until it is answered, and ends bring-up with a sentence when it is refused.
  *
  * Until the controller has given its list of commands, it is taken to support what every LE
  * controller must (bringup_mandatory).
@@ -31,12 +31,12 @@
 
 struct bringup_step {
     uint16_t opcode;
-    bool essential;
+    bool again; /* asked for once more when its answer was lost */
     bool probe; /* of extended advertising: unknown means start over without */
     bool (*wanted)(const struct bl_hci *hci);
     void (*params)(const struct bl_hci *hci, struct wr *w);
     bool (*good)(struct bl_hci *hci, struct rd *r); /* false: not what the answer may be */
-    const char *why;                                /* essential, and refused */
+    const char *why; /* where there is no LE host without it: what to say when it is refused */
 };
 
 /* ---- what the steps ask ---- */
@@ -46,6 +46,7 @@ static const uint16_t bringup_mandatory[] = {
     BL_CMD_DISCONNECT,
     BL_CMD_READ_REMOTE_VERSION,
     BL_CMD_SET_EVENT_MASK,
+    BL_CMD_READ_BUFFER_SIZE, /* where LE has no buffers of its own */
     BL_CMD_LE_SET_EVENT_MASK,
     BL_CMD_LE_READ_BUFFER_SIZE,
     BL_CMD_LE_READ_FEATURES,
@@ -429,19 +430,19 @@ static bool bringup_connecting(struct bl_hci *hci, struct rd *r)
 
 /* clang-format off */
 static const struct bringup_step bringup_steps[] = {
-    /* command, essential, probe, when, parameters, what it says */
-    {BL_CMD_RESET, true, false, NULL, NULL, bringup_reset,
+    /* command, again, probe, when, parameters, what it says, why it is essential */
+    {BL_CMD_RESET, false, false, NULL, NULL, bringup_reset,
      "the controller refuses to be reset"},
     {BL_CMD_READ_LOCAL_VERSION, false, false, NULL, NULL, bringup_version, NULL},
-    {BL_CMD_READ_LOCAL_COMMANDS, false, false, NULL, NULL, bringup_commands, NULL},
+    {BL_CMD_READ_LOCAL_COMMANDS, true, false, NULL, NULL, bringup_commands, NULL},
     {BL_CMD_READ_LOCAL_FEATURES, false, false, NULL, NULL, bringup_features, NULL},
     {BL_CMD_READ_BD_ADDR, false, false, NULL, NULL, bringup_bd_addr, NULL},
-    {BL_CMD_LE_READ_FEATURES, false, false, NULL, NULL, bringup_le_features, NULL},
+    {BL_CMD_LE_READ_FEATURES, true, false, NULL, NULL, bringup_le_features, NULL},
     {BL_CMD_LE_READ_BUFFER_SIZE_V2, false, false, bringup_wants_buffers, NULL, bringup_le_buffers,
      NULL},
-    {BL_CMD_LE_READ_BUFFER_SIZE, false, false, bringup_wants_buffers, NULL, bringup_le_buffers,
+    {BL_CMD_LE_READ_BUFFER_SIZE, true, false, bringup_wants_buffers, NULL, bringup_le_buffers,
      NULL},
-    {BL_CMD_READ_BUFFER_SIZE, false, false, bringup_wants_shared_buffers, NULL, bringup_buffers,
+    {BL_CMD_READ_BUFFER_SIZE, true, false, bringup_wants_shared_buffers, NULL, bringup_buffers,
      NULL},
     {BL_CMD_SET_EVENT_MASK, false, false, NULL, bringup_event_mask, NULL, NULL},
     {BL_CMD_SET_EVENT_MASK_PAGE_2, false, false, NULL, bringup_event_mask_2, NULL, NULL},
@@ -533,14 +534,16 @@ void hci_bringup_answer(struct bl_hci *hci, struct hci_answer *answer)
 
     if (hci->state != HCI_RESETTING && hci->state != HCI_BRINGUP)
         return;
-    if (answer->lost && step->essential) {
+    if (answer->lost && (step->why || (step->again && !hci->bringup.asked_again))) {
+        hci->bringup.asked_again = true;
         bringup_go_on(hci); /* the same again; three in a row end it */
         return;
     }
-    bool good = answer->status == BL_HCI_SUCCESS && !answer->lost;
+    hci->bringup.asked_again = false;
+    bool good = answer->status == BL_HCI_SUCCESS;
     if (good && step->good)
         good = step->good(hci, &answer->params);
-    if (!good && step->essential)
+    if (!good && step->why)
         hci_die(hci, step->why);
     if (hci->state == HCI_DEAD)
         return;

@@ -46,6 +46,7 @@ static const char *const hci_counter_names[HCI_COUNTERS] = {
     [HCI_N_ACL_TX_BYTES] = "acl-tx-bytes",
     [HCI_N_ACL_DROPPED] = "acl-rx-dropped",
     [HCI_N_ACL_OVERCOMPLETED] = "acl-overcompleted",
+    [HCI_N_OVERFLOWS] = "buffer-overflows",
     [HCI_N_TX_REFUSED] = "tx-refused",
     [HCI_N_TX_HIGH_WATER] = "tx-high-water",
 };
@@ -252,8 +253,8 @@ static bool hci_on_overflow(struct bl_hci *hci, uint64_t now, const uint8_t *p, 
     (void)p;
     (void)n;
     (void)ret;
-    hci_complain(hci, HCI_N_ACL_DROPPED, HCI_SAID_ACL,
-                 "the controller says that its buffers overflow (0x%02x)",
+    hci_complain(hci, HCI_N_OVERFLOWS, HCI_SAID_OVERFLOW,
+                 "the controller says that its buffers overflow (event 0x%02x)",
                  EVENT_DATA_BUFFER_OVERFLOW);
     return false;
 }

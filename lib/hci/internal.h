@@ -41,6 +41,7 @@ enum hci_counter {
     HCI_N_ACL_TX_BYTES,
     HCI_N_ACL_DROPPED,
     HCI_N_ACL_OVERCOMPLETED, /* packets reported as completed that never were sent */
+    HCI_N_OVERFLOWS,         /* Data Buffer Overflow */
     HCI_N_TX_REFUSED,        /* PDUs for a full queue or no connection */
     HCI_N_TX_HIGH_WATER,     /* PDUs queued on one connection */
     HCI_COUNTERS,
@@ -56,6 +57,7 @@ enum hci_complaint {
     HCI_SAID_ACL = 1 << 5,
     HCI_SAID_OVERCOMPLETED = 1 << 6,
     HCI_SAID_STALLED = 1 << 7,
+    HCI_SAID_OVERFLOW = 1 << 8,
 };
 
 /* ---- commands ---- */
@@ -147,6 +149,7 @@ struct hci_bringup {
     bool no_extended;  /* found out not to work: this bring-up is the second attempt */
     bool mask_refused; /* LE Set Event Mask with all that the features promise */
     bool connecting;   /* the probe of connecting was taken for real */
+    bool asked_again;  /* for the present step */
 };
 
 void hci_bringup_start(struct bl_hci *hci);
