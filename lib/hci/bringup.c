@@ -395,35 +395,6 @@ static void bringup_probe_scan_enable(const struct bl_hci *hci, struct wr *w)
     wr_zero(w, 6); /* off */
 }
 
-/* Its least interval is above the greatest: 7.8.66 has it refused. */
-static void bringup_probe_connect(const struct bl_hci *hci, struct wr *w)
-{
-    (void)hci;
-    wr_u8(w, 1); /* by the accept list, which is empty */
-    wr_u8(w, ADDR_PUBLIC);
-    wr_zero(w, 7);
-    wr_u8(w, BL_PHYS_1M);
-    wr_u16(w, 0x0010);
-    wr_u16(w, 0x0010);
-    wr_u16(w, 0x0c80);
-    wr_u16(w, 0x0006);
-    wr_u16(w, 0);
-    wr_u16(w, 0x0c80);
-    wr_zero(w, 4);
-}
-
-static bool bringup_wants_cancel(const struct bl_hci *hci)
-{
-    return hci->bringup.connecting;
-}
-
-static bool bringup_connecting(struct bl_hci *hci, struct rd *r)
-{
-    (void)r;
-    hci->bringup.connecting = true; /* taken, whatever was wrong with it: cancelled next */
-    return true;
-}
-
 /* ---- the table ---- */
 
 #define EXT bringup_wants_extended
@@ -473,9 +444,6 @@ static const struct bringup_step bringup_steps[] = {
     {BL_CMD_LE_SET_EXT_ADV_ENABLE, false, true, EXT, bringup_probe_adv_enable, NULL, NULL},
     {BL_CMD_LE_REMOVE_ADV_SET, false, true, EXT, bringup_probe_handle, NULL, NULL},
     {BL_CMD_LE_CLEAR_ADV_SETS, false, false, EXT, NULL, NULL, NULL},
-    {BL_CMD_LE_EXT_CREATE_CONNECTION, false, true, EXT, bringup_probe_connect, bringup_connecting,
-     NULL},
-    {BL_CMD_LE_CREATE_CONNECTION_CANCEL, false, false, bringup_wants_cancel, NULL, NULL, NULL},
 };
 /* clang-format on */
 

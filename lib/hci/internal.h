@@ -148,7 +148,6 @@ struct hci_bringup {
     size_t step;
     bool no_extended;  /* found out not to work: this bring-up is the second attempt */
     bool mask_refused; /* LE Set Event Mask with all that the features promise */
-    bool connecting;   /* the probe of connecting was taken for real */
     bool asked_again;  /* for the present step */
 };
 
