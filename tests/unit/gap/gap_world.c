@@ -158,6 +158,7 @@ void gap_world_pass(struct gap_world *w, uint64_t until)
 {
     uint64_t last = 0;
 
+    gap_world_run(w);
     for (;;) {
         uint64_t at = world_min(bl_privacy_deadline(&w->privacy), bl_advertiser_deadline(&w->adv));
         if (at > until)
