@@ -71,7 +71,8 @@ struct bl_adv_params {
 };
 
 /* Which reports a scan wants: the lists are alternatives within, and all that are given must hold.
- * An advertiser that matched once has matched for the scan's life. */
+ * An advertiser that matched once has matched for the scan's life; the address and rssi_min are
+ * asked of each report. */
 struct bl_scan_filter {
     const struct bl_uuid *services;
     const struct bl_addr *addresses;
