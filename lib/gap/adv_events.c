@@ -23,8 +23,7 @@ static struct bl_adv_set *events_only(struct bl_advertiser *a)
 
     for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++) {
         struct bl_adv_set *set = &a->sets[i];
-        const struct bl_adv *x = set->enabled ? bl_adv_find(a, set->on) : NULL;
-        if (!x || !x->params.connectable)
+        if (!set->enabled || !(set->props & ADV_CONNECTABLE))
             continue;
         if (only)
             return NULL;
@@ -43,6 +42,13 @@ static void events_presume_enabled(struct bl_advertiser *a, unsigned i)
     a->asked.kind = ADV_ASK_NONE;
 }
 
+/* A high duty cycle ends by itself; unless it is to be replaced by something else. */
+static bool events_is_over(const struct bl_adv_set *set, const struct bl_adv *x, uint8_t status)
+{
+    return status == BL_HCI_ADVERTISING_TIMEOUT && (set->props & ADV_HIGH_DUTY) &&
+           set->params_told == x->params_stamp;
+}
+
 uint16_t bl_advertiser_connected(struct bl_advertiser *a, uint64_t now,
                                  const struct bl_hci_event *e)
 {
@@ -58,7 +64,7 @@ uint16_t bl_advertiser_connected(struct bl_advertiser *a, uint64_t now,
 
     /* Legacy: also the last one that was on, if it was being disabled when this happened. */
     struct bl_adv *x = set ? bl_adv_find(a, set->on) : NULL;
-    if (!x || !x->params.connectable)
+    if (!x || !(set->props & ADV_CONNECTABLE))
         return 0;
 
     uint16_t id = x->id;
@@ -94,7 +100,7 @@ uint16_t bl_advertiser_terminated(struct bl_advertiser *a, uint64_t now,
     set->enabled = false;
     if (e->status == 0)
         bl_adv_connected(a, x);
-    else if (x->params.high_duty)
+    else if (events_is_over(set, x, e->status))
         bl_adv_end(x, BL_TIMEOUT);
     else
         x->not_before = now + EVENTS_PAUSE_US;
@@ -114,7 +120,7 @@ void bl_advertiser_failed_connect(struct bl_advertiser *a, uint64_t now,
 
     struct bl_adv *x = bl_adv_find(a, a->sets[0].on);
     a->sets[0].enabled = false;
-    if (x && x->params.high_duty && e->status == BL_HCI_ADVERTISING_TIMEOUT)
+    if (x && events_is_over(&a->sets[0], x, e->status))
         bl_adv_end(x, BL_TIMEOUT);
     bl_adv_settle(a, now);
     bl_adv_reap(a);

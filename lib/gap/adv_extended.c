@@ -11,14 +11,6 @@
 #define ADV_FRAGMENT           251 /* Core 5.4, Vol 4, Part E, 7.8.54 */
 #define ADV_HIGH_DUTY_DURATION 128 /* 1.28 s, the most that is allowed: 7.8.56 */
 
-enum { /* Advertising_Event_Properties: 7.8.53 */
-       ADV_CONNECTABLE = 0x01,
-       ADV_SCANNABLE = 0x02,
-       ADV_DIRECTED = 0x04,
-       ADV_HIGH_DUTY = 0x08,
-       ADV_LEGACY = 0x10,
-};
-
 uint8_t adv_extended_props(const struct bl_adv_params *p)
 {
     uint8_t kind = p->connectable ? ADV_CONNECTABLE : p->scannable ? ADV_SCANNABLE : 0;

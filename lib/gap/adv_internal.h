@@ -71,5 +71,13 @@ bool bl_adv_is_current(const struct bl_advertiser *a, const struct bl_adv_set *s
 int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, uint8_t own_type,
                    struct bl_adv_asked *asked);
 int adv_extended_ask(struct bl_advertiser *a, const struct bl_adv *x, struct bl_adv_asked *asked);
-/* Advertising_Event_Properties. Core 5.4, Vol 4, Part E, 7.8.53. */
+
+enum { /* Advertising_Event_Properties: Core 5.4, Vol 4, Part E, 7.8.53 */
+       ADV_CONNECTABLE = 0x01,
+       ADV_SCANNABLE = 0x02,
+       ADV_DIRECTED = 0x04,
+       ADV_HIGH_DUTY = 0x08,
+       ADV_LEGACY = 0x10,
+};
+/* The kind of advertising, for either kind of commands. */
 uint8_t adv_extended_props(const struct bl_adv_params *p);

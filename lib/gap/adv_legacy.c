@@ -52,6 +52,7 @@ int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, uint8_t own_
     case ADV_ASK_PARAMS:
         opcode = BL_CMD_LE_SET_ADV_PARAMS;
         asked->stamp = x->params_stamp;
+        asked->props = adv_extended_props(&x->params);
         adv_legacy_params(&w, &x->params, own_type);
         break;
     case ADV_ASK_DATA:

@@ -43,7 +43,7 @@ struct bl_adv_set {
     uint16_t on;          /* which one was enabled last */
     bool enabled, exists; /* exists: extended, the controller has made it */
     uint8_t suspect;      /* the controller says it is on when it is off: 1 to be disabled, 2 was */
-    uint8_t props;
+    uint8_t props; /* kind of advertising: what is on the air may differ from what is wanted */
     uint32_t params_told, data_told, resp_told;
     struct bl_addr addr_told;
     uint32_t sending; /* the data of which some fragments have gone */
