@@ -83,11 +83,16 @@ static int adv_check_ranges(const struct bl_adv_params *p)
     return 0;
 }
 
+enum { HCI_5_0 = 9 }; /* Assigned Numbers, 2.1 */
+
 static int adv_check_controller(const struct bl_advertiser *a, const struct bl_adv_params *p)
 {
     const struct bl_hci *hci = a->radio->hci;
 
     if (p->extended && !bl_adv_extended(a))
+        return -EOPNOTSUPP;
+    /* Before 5.0, advertising that is not connectable was slower: Core 4.2, Vol 2, Part E, 7.8.5. */
+    if (!p->connectable && p->interval_us < 100000 && bl_hci_caps(hci)->hci_version < HCI_5_0)
         return -EOPNOTSUPP;
     if (p->secondary_phy == BL_PHY_2M && !bl_hci_has_feature(hci, BL_LE_2M))
         return -EOPNOTSUPP;

