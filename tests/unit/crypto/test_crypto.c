@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "crypto/crypto.h"
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One value of a file of vectors, turned round into the order of the wire. */
+static void vector(const char *file, const char *name, uint8_t *ret, size_t n)
+{
+    char path[512], key[32], hex[128];
+    bool found = false;
+
+    snprintf(path, sizeof(path), "%s/%s", getenv("BLED_VECTORS"), file);
+    FILE *f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "no %s", path);
+    char line[256];
+    while (fgets(line, sizeof(line), f)) {
+        if (line[0] == '#' || sscanf(line, "%31s %127s", key, hex) != 2 || strcmp(key, name) != 0)
+            continue;
+        ck_assert_uint_eq(strlen(hex), 2 * n);
+        for (size_t i = 0; i < n; i++) {
+            char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+            ret[n - 1 - i] = (uint8_t)strtoul(pair, NULL, 16);
+        }
+        found = true;
+    }
+    fclose(f);
+    ck_assert_msg(found, "no %s in %s", name, path);
+}
+
+START_TEST(e_is_aes_128_of_fips_197)
+{
+    uint8_t key[16], plain[16], cipher[16], out[16];
+
+    vector("fips_197_c1.txt", "key", key, 16);
+    vector("fips_197_c1.txt", "plain", plain, 16);
+    vector("fips_197_c1.txt", "cipher", cipher, 16);
+    ck_assert_int_eq(bl_crypto_e(key, plain, out), 0);
+    ck_assert_mem_eq(out, cipher, 16);
+    ck_assert_int_eq(bl_crypto_e(key, plain, plain), 0); /* in place */
+    ck_assert_mem_eq(plain, cipher, 16);
+}
+END_TEST
+
+START_TEST(ah_gives_the_specifications_sample)
+{
+    uint8_t irk[16], prand[3], hash[3], out[3];
+
+    vector("core_part_h_d7_ah.txt", "irk", irk, 16);
+    vector("core_part_h_d7_ah.txt", "prand", prand, 3);
+    vector("core_part_h_d7_ah.txt", "hash", hash, 3);
+    ck_assert_int_eq(bl_crypto_ah(irk, prand, out), 0);
+    ck_assert_mem_eq(out, hash, 3);
+}
+END_TEST
+
+START_TEST(equal_is_about_every_octet)
+{
+    uint8_t a[32] = {0}, b[32] = {0};
+
+    ck_assert(bl_crypto_equal(a, b, 32));
+    ck_assert(bl_crypto_equal(a, b, 0));
+    for (size_t i = 0; i < 32; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            b[i] = (uint8_t)(1u << bit);
+            ck_assert(!bl_crypto_equal(a, b, 32));
+            b[i] = 0;
+        }
+}
+END_TEST
+
+START_TEST(wipe_leaves_zeros)
+{
+    uint8_t a[33], zero[33] = {0};
+
+    memset(a, 0xa5, sizeof(a));
+    bl_crypto_wipe(a, 32);
+    ck_assert_mem_eq(a, zero, 32);
+    ck_assert_uint_eq(a[32], 0xa5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("crypto");
+    TCase *t = tcase_create("crypto");
+
+    tcase_add_test(t, e_is_aes_128_of_fips_197);
+    tcase_add_test(t, ah_gives_the_specifications_sample);
+    tcase_add_test(t, equal_is_about_every_octet);
+    tcase_add_test(t, wipe_leaves_zeros);
+    suite_add_tcase(s, t);
+
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
