@@ -59,7 +59,7 @@ int bl_conn_params_units(const struct bl_conn_params *p, const struct bl_conn_un
         uint32_t least = params_silence(&u) / 4u + 1u;
         if (least > TIMEOUT_MAX)
             return -EINVAL;
-        u.timeout = (uint16_t)least;
+        u.timeout = (uint16_t)(least > TIMEOUT_MIN ? least : TIMEOUT_MIN);
     }
     if (!bl_conn_units_legal(&u) ||
         (p->min_interval_us && p->max_interval_us && p->min_interval_us > p->max_interval_us))

@@ -117,6 +117,7 @@ void bl_links_event(struct bl_links *l, uint64_t now, const struct bl_hci_event 
 {
     struct bl_link *link;
 
+    link_flush(l, now);
     if (e->kind < BL_HCI_EV_KINDS && link_events[e->kind].handler &&
         (link = link_by_handle(l, e->handle))) {
         if (link_events[e->kind].life && e->status == 0)
@@ -124,7 +125,6 @@ void bl_links_event(struct bl_links *l, uint64_t now, const struct bl_hci_event 
         if (link->state != LINK_DROPPED || e->kind == BL_HCI_EV_DISCONNECTION_COMPLETE)
             link_events[e->kind].handler(l, now, link, e);
     }
-    link_flush(l, now);
 }
 
 uint16_t bl_links_pdu(struct bl_links *l, uint64_t now, uint16_t handle)
