@@ -120,7 +120,6 @@ static ssize_t write_host(struct air_controller *c)
 static void pump(struct air_controller *c)
 {
     const uint8_t *packet;
-    bool vanished = has_host(c) && !bl_air_powered(c->serve->air, c->index);
     while (has_host(c)) {
         size_t n = 0;
         while (c->tx_len - c->tx_at < TX_MAX &&
@@ -141,8 +140,8 @@ static void pump(struct air_controller *c)
         if (done <= 0)
             break;
     }
-    if (vanished)
-        hang_up(c);
+    if (has_host(c) && !bl_air_powered(c->serve->air, c->index))
+        hang_up(c); /* it vanished */
 }
 
 static void on_prepare(EV_P_ ev_prepare *w, int revents)

@@ -4,7 +4,9 @@
 #include "notify.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 static void on_watchdog(EV_P_ ev_timer *w, int revents)
@@ -41,10 +43,12 @@ void notify_ready(struct notify *n)
         (void)sd_notify(0, "READY=1");
 }
 
-void notify_status(const struct notify *n, const char *text)
+void notify_status(struct notify *n, const char *text)
 {
-    if (n->on)
-        (void)sd_notifyf(0, "STATUS=%s", text);
+    if (!n->on || strcmp(n->status, text) == 0)
+        return;
+    snprintf(n->status, sizeof(n->status), "%s", text);
+    (void)sd_notifyf(0, "STATUS=%s", text);
 }
 
 void notify_stopping(const struct notify *n)
