@@ -93,19 +93,24 @@ static void central_disconnected(struct bus_adapter *a, bus_mask to, uint16_t co
 
 /* ---- an attempt's life ---- */
 
-static void attempt_free(struct attempt *t)
+static void attempt_answer_cancels(struct attempt *t)
 {
     struct list *l;
 
-    bus_timer_cancel(t->adapter, &t->wait);
-    if (t->call)
-        ((struct connect_call *)t->call)->attempt = NULL;
-    list_remove(&t->link);
     while ((l = list_pop(&t->cancels))) {
         struct bus_call *c = list_entry(l, struct bus_call, waiting);
         bus_call_reply(c, "");
         bus_call_free(c);
     }
+}
+
+static void attempt_free(struct attempt *t)
+{
+    bus_timer_cancel(t->adapter, &t->wait);
+    if (t->call)
+        ((struct connect_call *)t->call)->attempt = NULL;
+    list_remove(&t->link);
+    attempt_answer_cancels(t);
     bus_thing_remove(&t->thing);
     free(t);
 }
@@ -497,9 +502,11 @@ void bus_central_on_attempt_ended(struct bus_adapter *a, const struct bl_event *
 
     struct bl_addr peer = t->params.peer;
     central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &peer);
-    if (t->params.automatic && bus_adapter_keeps(a, t->thing.owner)) {
+    if (t->params.automatic && e->attempt_ended.status == BL_NOT_ACTIVE &&
+        bus_adapter_keeps(a, t->thing.owner)) {
         t->id = 0;
         t->remembered = true;
+        attempt_answer_cancels(t);
         return;
     }
     attempt_free(t);

@@ -65,6 +65,7 @@ class Client:
 
     def __init__(self, address):
         self.address, self.bus, self.signals = address, None, []
+        self.only = None  # the unique name of the daemon whose signals count
         self.news = asyncio.Event()
 
     async def open(self, match=True):
@@ -80,7 +81,8 @@ class Client:
         return self
 
     def _message(self, message):
-        if message.message_type == MessageType.SIGNAL:
+        if message.message_type == MessageType.SIGNAL and \
+                (self.only in (None, message.sender) or message.sender == "org.freedesktop.DBus"):
             self.signals.append(Signal(message))
             self.news.set()
         return False
@@ -165,7 +167,9 @@ class Bled:
         return (await self.call("Adapter1", "Stats", path=path))[0]
 
     async def new_client(self, **options):
-        return await self.world.client(**options)
+        client = await self.world.client(**options)
+        client.only = self.client.only
+        return client
 
     async def stop(self, how=signal.SIGTERM):
         """Ends the daemon; its exit status."""
@@ -268,6 +272,8 @@ class World:
         self.bleds.append(b)
         if wait:
             await self.name_owned(client, name, process, tag)
+            client.only = (await client.raw("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                            "org.freedesktop.DBus", "GetNameOwner", "s", [name]))[0]
         return b
 
     async def name_owned(self, client, name, process, tag):

@@ -128,9 +128,10 @@ async def test_capture_is_btsnoop():
     async with World() as world:
         a = await world.bled("a", ["unix:" + world.hci(0)])
         path = world.dir / "capture.btsnoop"
+        await a.activate()
         with open(path, "wb") as f:
             await a.call("Adapter1", "StartCapture", "ha{sv}", 0, {}, fds=[f.fileno()])
-        await a.activate()
+        await a.call("Adapter1", "Reset", "a{sv}", {})
         await a.call("Adapter1", "StopCapture")
         data = path.read_bytes()
         assert data[:16] == b"btsnoop\0" + struct.pack(">II", 1, 1002), data[:16]

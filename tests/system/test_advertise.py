@@ -103,7 +103,7 @@ async def test_sets_take_turns_where_the_controller_has_one():
     async with World(air_args=["--le=4.0"]) as world:
         a, b = await pair(world)
         for n in range(2):
-            await a.call("Broadcaster1", "Advertise", "ua{sv}", 50000, {
+            await a.call("Broadcaster1", "Advertise", "ua{sv}", 100000, {
                 "set": Variant("y", n), "adv_data": Variant("ay", bytes([3, 9, 0x41, 0x30 + n])),
                 "connectable": Variant("b", False)})
         await b.call("Observer1", "Scan", "ua{sv}", 3000, {

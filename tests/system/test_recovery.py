@@ -37,6 +37,7 @@ async def test_lost_controller_is_noticed_and_restored():
         c = await a.new_client()
         await a.call("Adapter1", "Attach", "a{sv}", {}, client=c)
         await a.call("Broadcaster1", "Advertise", "ua{sv}", 50000, {}, client=c)
+        a.client.signals.clear()
         world.air.kill()
         await world.air.wait()
         failed = await a.client.expect("Failed")
@@ -75,6 +76,8 @@ async def test_controller_dies_in_the_middle_of_everything():
             b.call("Central1", "Connect", "ysa{sv}", 1, "C6:05:04:03:02:01",
                    {"scan_duration_ms": Variant("u", 60000)}))]
         await b.stats()
+        for x in (a, b):
+            x.client.signals.clear()
         world.air.kill()
         for c in calls:
             await refused("org.bled.Error.NotActive", c)
