@@ -345,8 +345,10 @@ void bl_host_pump(struct bl_host *host, uint64_t now)
         return;
     host_link_news(host, now);
     host->radio.links = bl_links_count(&host->links);
-    if (host->state == BL_HOST_READY && !host->radio.outstanding)
-        host_step(host, now);
+    /* Twice: an address that a later module claims may call for an earlier one to pause. */
+    for (int i = 0; i < 2 && host->state == BL_HOST_READY && !host->radio.outstanding; i++)
+        if (host_step(host, now))
+            break;
     host_leave(host, now);
 }
 

@@ -270,10 +270,10 @@ int bl_scanner_scan(struct bl_scanner *s, uint64_t now, const struct bl_scan_par
     s->waiting |= UINT64_C(1) << n;
     s->stale = true;
     scanner_merge(s);
-    if (s->want.active) { /* at once, so that no other user takes another kind before the step */
-        uint8_t own_type;
-        (void)bl_privacy_own(s->privacy, now, BL_PRIVACY_SCAN, s->mode, &own_type);
-    }
+    /* At once, so that no other user takes another kind before the step, where errors are seen to.
+     */
+    uint8_t own_type;
+    (void)bl_privacy_own(s->privacy, now, BL_PRIVACY_SCAN, s->mode, &own_type);
     *ret_scan = (uint16_t)n;
     *op = slot->op;
     return 0;
