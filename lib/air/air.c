@@ -153,7 +153,9 @@ void bl_air_ctrl_reset(struct air_ctrl *c, bool power)
     c->rpa_timeout = 900u * UINT64_C(1000000);
     c->default_tx = 27;
     c->default_time = 328;
-    c->default_tx_phys = c->default_rx_phys = c->cfg.le_features & BL_AIR_LE_2M ? 3 : 1;
+    c->default_tx_phys = c->default_rx_phys =
+        (uint8_t)(1 | (c->cfg.le_features & BL_AIR_LE_2M ? 2 : 0) |
+                  (c->cfg.le_features & BL_AIR_LE_CODED ? 4 : 0));
     memset(c->channels, 0xff, 4);
     c->channels[4] = 0x1f;
     if (power) {
