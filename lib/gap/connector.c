@@ -206,6 +206,7 @@ void bl_connector_reset(struct bl_connector *c, uint64_t now, bl_status status)
     list_each(l, next, &c->direct) connector_end(c, connector_entry(l), status);
     connector_end_automatic(c, false, status);
     connector_rest(c);
+    c->radio->hush = false;
     c->auto_retry_at = 0;
     c->list_known = false;
     c->list_cap = 0;

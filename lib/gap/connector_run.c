@@ -13,7 +13,8 @@
  * Connection Complete ends every phase, early or late: a controller may send it before the status
  * of its command, and it is then the truth. Where Create was not answered or was refused as
  * Disallowed (0x0c), the controller may be initiating all the same (an earlier Cancel was lost),
- * and Cancel clears the ground. Cancel is answered Disallowed where nothing is under way; the event
+ * and Cancel clears the ground; or it cannot initiate beside scanning, which then makes way
+ * (radio->hush). Cancel is answered Disallowed where nothing is under way; the event
  * that makes it so may still be on its way, so a moment is waited for it.
  *
  * Timers: the deadlines of direct attempts, their retries, auto_retry_at, rotate_at, stop_at; all
@@ -294,10 +295,13 @@ static bool connector_start_direct(struct bl_connector *c, uint64_t now)
 
     while ((a = connector_turn(c, now)) && a->retry_at <= now) {
         int r = connector_own(c, now, a, &own);
+        if (r == -EBUSY) { /* another kind of address is on the air, maybe not for long */
+            a->why = BL_NO_RESOURCES;
+            a->retry_at = now + BL_CONNECTOR_RETRY_US;
+        }
+        if (r == -EAGAIN) /* nobody else may have a reason to step before long */
+            return bl_privacy_step(c->privacy, now);
         if (r == -EBUSY)
-            a->why = BL_NO_RESOURCES; /* another kind of address is on the air, maybe not for long
-                                       */
-        if (r == -EAGAIN || r == -EBUSY)
             return false;
         if (r == 0) {
             r = connector_create(c, a, false, own);
@@ -327,6 +331,10 @@ static bool connector_start_list(struct bl_connector *c, uint64_t now)
         c->rotate_at = more ? now + BL_CONNECTOR_ROTATE_US : TIMERQ_NEVER;
         r = 1;
     }
+    if (r == -EAGAIN)
+        return bl_privacy_step(c->privacy, now);
+    if (r == -EBUSY)
+        c->auto_retry_at = now + BL_CONNECTOR_AUTO_RETRY_US;
     if (r == -EOPNOTSUPP || r == -EIO || r == -EINVAL) {
         connector_end_automatic(c, true, connector_own_failed(r));
         c->auto_retry_at = now + BL_CONNECTOR_RETRY_US; /* for those of other parameters */
@@ -347,6 +355,8 @@ static bool connector_unwanted(struct bl_connector *c, uint64_t now)
 
 bool bl_connector_step(struct bl_connector *c, uint64_t now)
 {
+    if (c->radio->hush && !connector_turn(c, now))
+        c->radio->hush = false;
     switch (c->phase) {
     case BL_CONNECTOR_CREATING:
     case BL_CONNECTOR_CANCELING:
@@ -388,6 +398,7 @@ static void connector_created(struct bl_connector *c, uint64_t now,
     if (c->phase != BL_CONNECTOR_CREATING || reply->arg != c->initiation)
         return; /* Connection Complete came first */
     if (reply->lost || reply->status == BL_HCI_COMMAND_DISALLOWED) {
+        c->radio->hush = !reply->lost && c->target && c->radio->scanning;
         connector_unsure(c, now, reply->lost ? BL_TIMEOUT : bl_status_hci(reply->status));
     } else if (reply->status != 0) {
         connector_over(c, now, reply->status);

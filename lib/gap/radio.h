@@ -40,6 +40,9 @@ struct bl_radio {
     /* Set by privacy when the shared random address has to change: advertiser (legacy), scanner
      * and connector disable themselves in their step, keeping their wishes, until it is clear. */
     bool pause;
+    /* Set by the connector while a direct attempt waits that the controller refuses to begin beside
+     * scanning (some cannot do both): the scanner disables itself until it is clear. */
+    bool hush;
 };
 
 /* Queues a configuration command; the reply goes to `owner`. What bl_hci_cmd() returns; on 0

@@ -3,7 +3,7 @@
 /*
  * scanner_run: the scanner's dealings with the controller, one command at a time.
  *
- *            +--- (nothing wanted, radio->pause, initiating while blocked)
+ *            +--- (nothing wanted, radio->pause or hush, initiating while blocked)
  *            v                    .
  *     +---> OFF --(want != told)--> SETTING --taken--+
  *     |      |  <------------------------------------+
@@ -134,7 +134,7 @@ static bool scanner_step_off(struct bl_scanner *s, uint64_t now)
         s->retried = s->blocked = false;
         return false;
     }
-    if (s->radio->pause || (s->blocked && s->radio->initiating))
+    if (s->radio->pause || s->radio->hush || (s->blocked && s->radio->initiating))
         return false;
     s->blocked = false;
 
@@ -161,7 +161,7 @@ static bool scanner_step_off(struct bl_scanner *s, uint64_t now)
 
 static bool scanner_step_on(struct bl_scanner *s, uint64_t now)
 {
-    if (s->used && !s->stale && !s->radio->pause)
+    if (s->used && !s->stale && !s->radio->pause && !s->radio->hush)
         return false;
 
     int r = scanner_cmd_enable(s, false);

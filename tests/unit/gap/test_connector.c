@@ -386,6 +386,56 @@ START_TEST(create_connection_lost_or_disallowed_is_cancelled_and_tried_again)
 }
 END_TEST
 
+START_TEST(a_controller_that_cannot_initiate_beside_scanning_has_the_scan_make_way)
+{
+    uint16_t id = direct(1, 1000);
+
+    radio.scanning = true;
+    answer(expect(BL_CMD_LE_CREATE_CONNECTION), BL_HCI_COMMAND_DISALLOWED);
+    ck_assert(radio.hush);
+    cancels(BL_HCI_COMMAND_DISALLOWED);
+    radio.scanning = false; /* the scanner's part */
+    advance(BL_CONNECTOR_REFUSED_US + BL_CONNECTOR_RETRY_US);
+    answer(fake_hci_take(hci), 0);
+    ck_assert(radio.hush);
+    connects(id, 1, last_op);
+    ck_assert_ptr_null(next());
+    ck_assert(!radio.hush);
+}
+END_TEST
+
+START_TEST(another_kind_of_own_address_in_use_is_busy_and_waited_for_in_line)
+{
+    struct bl_connect_params p = {
+        .peer = addr(2), .scan_duration_ms = 1000, .addr_mode = BL_ADDR_MODE_STATIC};
+    uint16_t id;
+    uint8_t own;
+    bl_op op;
+
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
+    radio.config.irk[0] = 1;
+    ck_assert_int_eq(bl_privacy_own(&privacy, now, BL_PRIVACY_SCAN, BL_ADDR_MODE_RPA, &own),
+                     -EAGAIN);
+    p.peer = addr(3);
+    uint16_t other;
+    bl_op other_op;
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &other, &other_op), -EBUSY);
+    accepted(BL_CMD_LE_SET_RANDOM_ADDRESS);
+    ck_assert_ptr_null(next());
+    if (_i == 0) {
+        advance(1000 * MS);
+        fails(id, op, BL_NO_RESOURCES);
+    } else {
+        bl_privacy_release(&privacy, BL_PRIVACY_SCAN);
+        now += BL_CONNECTOR_RETRY_US;
+        bl_connector_tick(&connector, now);
+        accepted(BL_CMD_LE_SET_RANDOM_ADDRESS);
+        initiating();
+        connects(id, 2, op);
+    }
+}
+END_TEST
+
 START_TEST(create_connection_disallowed_until_the_end_says_so)
 {
     uint16_t id = direct(1, 1000);
@@ -461,7 +511,6 @@ START_TEST(a_random_own_address_is_set_before_the_initiation_and_released_after_
     bl_op op;
 
     ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
-    ck_assert_ptr_null(next());
     accepted(BL_CMD_LE_SET_RANDOM_ADDRESS);
     const struct fake_cmd *create = expect(BL_CMD_LE_CREATE_CONNECTION);
     ck_assert_uint_eq(create->params[12], ADDR_RANDOM);
@@ -552,6 +601,8 @@ int main(void)
         t, a_link_lost_after_the_duration_is_a_timeout_and_for_another_reason_that_reason, 0, 2);
     tcase_add_loop_test(t, an_error_that_stays_ends_the_attempt_with_it, 0, 2);
     tcase_add_loop_test(t, create_connection_lost_or_disallowed_is_cancelled_and_tried_again, 0, 2);
+    tcase_add_test(t, a_controller_that_cannot_initiate_beside_scanning_has_the_scan_make_way);
+    tcase_add_loop_test(t, another_kind_of_own_address_in_use_is_busy_and_waited_for_in_line, 0, 2);
     tcase_add_test(t, create_connection_disallowed_until_the_end_says_so);
     tcase_add_test(t, a_connection_to_another_peer_is_nobodys_and_the_attempt_goes_on);
     tcase_add_test(t, a_peer_that_the_controller_resolved_is_known_by_the_address_on_the_air);
