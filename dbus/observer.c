@@ -125,7 +125,7 @@ static void scan_end(struct scan *s, bl_status status)
     if (s->kind != SCAN_DISCOVER && !s->replaced)
         bus_emit(a, to, OBSERVER_INTERFACE, "ScanDone", "");
     scan_answer(s, s->replaced ? BL_CANCELED : status);
-    if (!s->stopped && !s->replaced && s->params.duration_ms == 0 &&
+    if (status == BL_NOT_ACTIVE && !s->stopped && !s->replaced && s->params.duration_ms == 0 &&
         (s->kind == SCAN_SIGNALS || s->kind == SCAN_BATCH) &&
         bus_adapter_keeps(a, s->thing.owner)) {
         s->remembered = true;
