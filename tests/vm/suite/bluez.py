@@ -68,6 +68,12 @@ class Bluez:
         await until(self._powered, f'power on {self.path}')
         return await self.address()
 
+    async def unplugged(self):
+        """Waits until bluetoothd has noticed that its controller is gone."""
+        async def gone():
+            return not await self._has_adapter()
+        await until(gone, f'end of {self.path} in bluetoothd')
+
     async def _has_adapter(self):
         if not await self.bus.owned(NAME):
             return False

@@ -52,7 +52,7 @@ async def an_adapter_that_is_up_is_refused_with_what_to_do(scene):
     bled = await Bled(scene, 'hci0').start()
     assert await bled.get(ADAPTER, 'Active') is False
     assert (await refused(bled)).name == 'org.bled.Error.Busy'
-    await bled.process.line('hci0 is up or used', 'hciconfig hci0 down')
+    await bled.process.line('hci0:', 'is up or used', 'hciconfig hci0 down')
     assert bled.process.running
     await hciconfig('hci0', 'down')
     await bled.activate()
@@ -65,7 +65,7 @@ async def an_adapter_held_by_another_bled_is_refused(scene):
     await first.activate()
     second = await Bled(scene, 'hci0').start()
     assert (await refused(second)).name == 'org.bled.Error.Busy'
-    await second.process.line('hci0 is up or used by another program')
+    await second.process.line('hci0:', 'used by another program')
     assert await first.get(ADAPTER, 'Active') is True
 
 
@@ -136,12 +136,12 @@ async def a_dead_controller_is_noticed_and_what_was_owned_is_restored(scene, kin
     assert (await bled.get(ADAPTER, 'Mac')) == [0, '']
     # A daemon that kept its socket would keep the number 0 from the next controller.
     await management.free()
+    await bluez.unplugged()
 
     await scene.enter(Btvirt(kind))
     await bled.active(True)
     await management.free(1)
     await bluez.power()
-    await bluez.forget(address)
     await bluez.discover()
     await bluez.device(address, Name='phoenix', ManufacturerData=MANUFACTURER)
     assert bled.process.running

@@ -31,10 +31,10 @@ async def two_daemons_on_one_bus_connect_to_each_other(scene, kind):
 
 
 @scenario()
-async def one_daemon_has_two_controllers(scene):
+async def one_daemon_connects_its_two_controllers(scene):
     await scene.enter(BtvirtSockets())
-    spec = f'unix:{BtvirtSockets.LEGACY}'
-    bled = await Bled(scene, spec, spec, capabilities=()).start()
+    bled = await Bled(scene, f'unix:{BtvirtSockets.LEGACY}', f'unix:{BtvirtSockets.EXTENDED}',
+                      capabilities=()).start()
     await bled.activate('hci0')
     kind_of_address, target = await bled.activate('hci1')
     await bled.advertise('hci1', name=('s', 'twin'))
