@@ -458,6 +458,7 @@ struct air_cmd_table {
     size_t n;
 };
 #define AIR_BIT(octet, bit) ((octet)*8 + (bit))
+#define AIR_NO_BIT          0xffff
 extern const struct air_cmd_table bl_air_base_commands, bl_air_adv_legacy_commands,
     bl_air_adv_ext_commands, bl_air_scan_commands, bl_air_init_commands, bl_air_filter_commands,
     bl_air_privacy_commands, bl_air_link_commands, bl_air_encrypt_commands;

@@ -41,7 +41,7 @@ void bl_air_supported_commands(const struct air_ctrl *c, uint8_t out[static 64])
     for (size_t t = 0; t < sizeof(cmd_tables) / sizeof(cmd_tables[0]); t++)
         for (size_t i = 0; i < cmd_tables[t]->n; i++) {
             const struct air_cmd *row = &cmd_tables[t]->rows[i];
-            if (cmd_supported(c, row))
+            if (row->bit != AIR_NO_BIT && cmd_supported(c, row))
                 out[row->bit / 8] |= (uint8_t)(1 << row->bit % 8);
         }
 }

@@ -200,7 +200,7 @@ static const struct air_cmd base_rows[] = {
     {0x0c63, 8, 8, 0, AIR_BIT(22, 2), 0, 0, 0, base_set_event_mask2},
     {0x0c6d, 2, 2, 0, AIR_BIT(24, 6), 0, 0, 0, base_write_le_host},
     {0x1001, 0, 0, 8, AIR_BIT(14, 3), 0, 0, 0, base_read_version},
-    {0x1002, 0, 0, 64, AIR_BIT(14, 4), 0, 0, 0, base_read_commands},
+    {0x1002, 0, 0, 64, AIR_NO_BIT, 0, 0, 0, base_read_commands},
     {0x1003, 0, 0, 8, AIR_BIT(14, 5), 0, 0, 0, base_read_features},
     {0x1005, 0, 0, 7, AIR_BIT(14, 7), 0, 0, AIR_CMD_SHARED, base_read_buffers},
     {0x1009, 0, 0, 6, AIR_BIT(15, 1), 0, 0, 0, base_read_addr},
