@@ -54,6 +54,7 @@ uint16_t bl_advertiser_connected(struct bl_advertiser *a, uint64_t now,
 {
     struct bl_adv_set *set = &a->sets[0];
 
+    a->settled = false;
     for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++)
         if (a->sets[i].conn_handle == e->handle)
             a->sets[i].conn_adv = 0; /* another connection, long gone */
@@ -87,6 +88,7 @@ uint16_t bl_advertiser_terminated(struct bl_advertiser *a, uint64_t now,
 
     struct bl_adv_set *set = &a->sets[i];
     uint16_t id = set->conn_adv;
+    a->settled = false;
     if (e->status == 0 && id != 0 && set->conn_handle == e->adv_terminated.conn_handle) {
         set->conn_adv = 0;
         return id;
@@ -112,6 +114,7 @@ uint16_t bl_advertiser_terminated(struct bl_advertiser *a, uint64_t now,
 void bl_advertiser_failed_connect(struct bl_advertiser *a, uint64_t now,
                                   const struct bl_hci_event *e)
 {
+    a->settled = false;
     if (bl_adv_extended(a))
         return; /* LE Advertising Set Terminated tells */
     events_presume_enabled(a, 0);
@@ -131,6 +134,7 @@ void bl_advertiser_link_gone(struct bl_advertiser *a, uint64_t now, uint16_t adv
     struct bl_adv *x = bl_adv_find(a, adv);
 
     (void)now;
+    a->settled = false;
     if (x)
         x->connected = false;
     for (unsigned i = 0; i < a->n_advs; i++) {

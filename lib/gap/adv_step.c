@@ -25,7 +25,8 @@
 #define STEP_TRIES        3
 
 enum step {
-    STEP_NOTHING, /* all is told, or it has to wait */
+    STEP_NOTHING, /* all is told */
+    STEP_WAIT,    /* for room in the command queue, or for privacy: look at the next input */
     STEP_QUEUED,
     STEP_AGAIN, /* what is wanted has changed: look again */
 };
@@ -66,7 +67,7 @@ static enum step step_ask(struct bl_advertiser *a, unsigned i, struct bl_adv *x,
         return STEP_QUEUED;
     }
     if (r == -EBUSY)
-        return STEP_NOTHING; /* the next input brings us here again */
+        return STEP_WAIT;
     if (kind == ADV_ASK_DISABLE)
         set->enabled = false;
     else if (kind == ADV_ASK_REMOVE)
@@ -102,7 +103,7 @@ static enum step step_on(struct bl_advertiser *a, unsigned i, struct bl_adv *x)
 static enum step step_no_address(struct bl_adv *x, uint64_t now, int error)
 {
     if (error == -EAGAIN)
-        return STEP_NOTHING; /* privacy's step is on it */
+        return STEP_WAIT; /* privacy's step is on it */
     if (error == -EBUSY)
         x->not_before = now + STEP_PAUSE_US;
     else
@@ -169,30 +170,39 @@ static enum step step_set(struct bl_advertiser *a, uint64_t now, unsigned i)
 /* Sets take turns at the controller too, beginning after the one that was served last. */
 static enum step step_sets(struct bl_advertiser *a, uint64_t now)
 {
-    enum step step = STEP_NOTHING;
+    enum step all = STEP_NOTHING;
 
-    for (unsigned k = 1; k <= BL_ADVERTISER_SETS && step == STEP_NOTHING; k++)
-        step = step_set(a, now, (a->asked.set + k) % BL_ADVERTISER_SETS);
-    return step;
+    for (unsigned k = 1; k <= BL_ADVERTISER_SETS; k++) {
+        enum step step = step_set(a, now, (a->asked.set + k) % BL_ADVERTISER_SETS);
+        if (step == STEP_QUEUED || step == STEP_AGAIN)
+            return step;
+        if (step == STEP_WAIT)
+            all = STEP_WAIT;
+    }
+    return all;
 }
 
 /* When all is done, sets that nobody is on give their memory back. */
-static bool step_remove(struct bl_advertiser *a)
+static enum step step_remove(struct bl_advertiser *a)
 {
+    enum step step = STEP_NOTHING;
+
     for (unsigned i = 0; bl_adv_extended(a) && i < BL_ADVERTISER_SETS; i++) {
         struct bl_adv_set *set = &a->sets[i];
-        if (set->exists && !set->enabled && set->adv == 0 &&
-            step_ask(a, i, NULL, ADV_ASK_REMOVE, 0) == STEP_QUEUED)
-            return true;
+        if (set->exists && !set->enabled && set->adv == 0)
+            step = step_ask(a, i, NULL, ADV_ASK_REMOVE, 0);
+        if (step == STEP_QUEUED)
+            break;
     }
-    return false;
+    return step;
 }
 
 bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
 {
     enum step step = STEP_AGAIN;
 
-    if (!a->radio->ready)
+    if (!a->radio->ready ||
+        (a->settled && a->seen_pause == a->radio->pause && a->seen_links == a->radio->links))
         return false;
     /* Each round again has ended an advertisement, put it off or forgotten a set. */
     for (unsigned i = 0; step == STEP_AGAIN && i < 2 * BL_MAX_ADV + BL_ADVERTISER_SETS; i++) {
@@ -201,7 +211,12 @@ bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
         step = step_sets(a, now);
     }
     bl_adv_settle(a, now);
-    return step == STEP_QUEUED || step_remove(a);
+    if (step == STEP_NOTHING)
+        step = step_remove(a);
+    a->settled = step == STEP_NOTHING;
+    a->seen_pause = a->radio->pause;
+    a->seen_links = a->radio->links;
+    return step == STEP_QUEUED;
 }
 
 /* ---- replies ---- */
@@ -342,6 +357,7 @@ void bl_advertiser_reply(struct bl_advertiser *a, uint64_t now, const struct bl_
 {
     struct bl_adv_asked asked = a->asked;
 
+    a->settled = false;
     a->asked.kind = ADV_ASK_NONE;
     if (asked.kind == ADV_ASK_NONE)
         return; /* of before a reset, or what it asked for is known by now */

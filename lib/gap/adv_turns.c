@@ -15,10 +15,10 @@
 
 #include <string.h>
 
-#define TURNS_SLOT_MIN_US       100000u
-#define TURNS_SLOT_MAX_US       1000000u
-#define TURNS_SLOT_HIGH_DUTY_US 1300000u /* it ends by itself. Core 5.4, Vol 6, Part B, 4.4.2.4.3  \
-                                          */
+#define TURNS_SLOT_MIN_US 100000u
+#define TURNS_SLOT_MAX_US 1000000u
+/* A high duty cycle ends by itself. Core 5.4, Vol 6, Part B, 4.4.2.4.3 */
+#define TURNS_SLOT_HIGH_DUTY_US 1300000u
 
 unsigned bl_adv_sets(const struct bl_advertiser *a)
 {

@@ -91,7 +91,8 @@ static int adv_check_controller(const struct bl_advertiser *a, const struct bl_a
 
     if (p->extended && !bl_adv_extended(a))
         return -EOPNOTSUPP;
-    /* Before 5.0, advertising that is not connectable was slower: Core 4.2, Vol 2, Part E, 7.8.5. */
+    /* Before 5.0, advertising that is not connectable was slower: Core 4.2, Vol 2, Part E, 7.8.5.
+     */
     if (!p->connectable && p->interval_us < 100000 && bl_hci_caps(hci)->hci_version < HCI_5_0)
         return -EOPNOTSUPP;
     if (p->secondary_phy == BL_PHY_2M && !bl_hci_has_feature(hci, BL_LE_2M))
@@ -269,6 +270,7 @@ int bl_advertiser_start(struct bl_advertiser *a, uint64_t now, uint16_t adv,
         x->id = adv_new_id(a);
         a->advs[a->n_advs++] = x;
     }
+    a->settled = false;
     bl_evq_op_done(a->radio->events, x->start_op, BL_CANCELED);
     x->start_op = mine;
     adv_assign(a, x, params, steal_ptr(bytes), mode);
@@ -289,6 +291,7 @@ int bl_advertiser_stop(struct bl_advertiser *a, uint64_t now, uint16_t adv, bl_o
     bl_op mine = bl_evq_op(a->radio->events);
     if (mine == 0)
         return -EBUSY;
+    a->settled = false;
     x->stop_op = mine;
     bl_adv_end(x, BL_OK);
     *op = mine;
@@ -449,6 +452,7 @@ void bl_advertiser_tick(struct bl_advertiser *a, uint64_t now)
 {
     if (!a->radio->ready)
         return;
+    a->settled = false;
     for (unsigned i = 0; i < a->n_advs; i++) {
         struct bl_adv *x = a->advs[i];
         if (now >= x->ends_at)
@@ -473,6 +477,7 @@ static void adv_forget_controller(struct bl_advertiser *a)
         a->sets[i].data_told = a->sets[i].resp_told = ADV_STAMP_EMPTY;
     a->asked = (struct bl_adv_asked){0};
     a->set_limit = 0;
+    a->settled = false;
 }
 
 int bl_advertiser_init(struct bl_advertiser *a, struct bl_radio *radio, struct bl_privacy *privacy)

@@ -73,6 +73,10 @@ struct bl_advertiser {
     uint32_t last_stamp;
     struct bl_adv_set sets[BL_ADVERTISER_SETS];
     struct bl_adv_asked asked;
+    /* Nothing to do until something happens to the advertiser, or these change: most input is not
+     * about it. */
+    bool settled, seen_pause;
+    unsigned seen_links;
     uint64_t started, ended, connections, refused;
 };
 
