@@ -40,7 +40,7 @@ static void acl_link_clear(struct hci_link *link)
     *link = (struct hci_link){0};
 }
 
-void hci_acl_clear(struct hci_acl *acl)
+void acl_clear(struct hci_acl *acl)
 {
     for (size_t i = 0; acl->n_links > 0 && i < ARRAY_LEN(acl->links); i++)
         if (acl->links[i].used) {
@@ -53,16 +53,16 @@ void hci_acl_clear(struct hci_acl *acl)
     acl->idle_links = acl->used = 0;
 }
 
-struct hci_link *hci_acl_find(const struct hci_acl *acl, uint16_t handle)
+struct hci_link *acl_find(const struct hci_acl *acl, uint16_t handle)
 {
     if (handle >= HCI_HANDLES || acl->index[handle] == 0)
         return NULL;
     return (struct hci_link *)(uintptr_t)&acl->links[acl->index[handle] - 1];
 }
 
-int hci_acl_add(struct hci_acl *acl, uint16_t handle)
+int acl_add(struct hci_acl *acl, uint16_t handle)
 {
-    if (hci_acl_find(acl, handle))
+    if (acl_find(acl, handle))
         return -EEXIST;
     for (size_t i = 0; i < ARRAY_LEN(acl->links); i++) {
         struct hci_link *link = &acl->links[i];
@@ -80,9 +80,9 @@ int hci_acl_add(struct hci_acl *acl, uint16_t handle)
 }
 
 /* Core 5.4, Vol 4, Part E, 4.3: the buffers of a handle that has gone are free again. */
-bool hci_acl_remove(struct hci_acl *acl, uint16_t handle)
+bool acl_remove(struct hci_acl *acl, uint16_t handle)
 {
-    struct hci_link *link = hci_acl_find(acl, handle);
+    struct hci_link *link = acl_find(acl, handle);
 
     if (!link)
         return false;
@@ -190,11 +190,11 @@ static bool acl_start(struct bl_hci *hci, struct hci_link *link, const uint8_t *
     return acl_join(hci, link, p, n, ret);
 }
 
-bool hci_acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_hci_in *ret)
+bool acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_hci_in *ret)
 {
     struct rd r = rd_make(p, n);
     uint16_t field = rd_u16(&r), length = rd_u16(&r);
-    struct hci_link *link = hci_acl_find(&hci->acl, field & 0x0fff);
+    struct hci_link *link = acl_find(&hci->acl, field & 0x0fff);
     unsigned boundary = field >> 12 & 3, broadcast = field >> 14;
 
     if (!rd_ok(&r) || length != r.left) {
@@ -227,7 +227,7 @@ bool hci_acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_h
 
 int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b)
 {
-    struct hci_link *link = hci->state == HCI_UP ? hci_acl_find(&hci->acl, handle) : NULL;
+    struct hci_link *link = hci->state == HCI_UP ? acl_find(&hci->acl, handle) : NULL;
     int r = !link                            ? -ENOTCONN
             : link->queued >= BL_MAX_TX_PDUS ? -ENOBUFS
             : b->len == 0 || b->len > b->cap ? -EINVAL
@@ -290,7 +290,7 @@ static size_t acl_fragment(const struct bl_hci *hci, uint16_t handle, struct buf
     return HCI_ACL_HEADER + n;
 }
 
-size_t hci_acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)
+size_t acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)
 {
     struct hci_acl *acl = &hci->acl;
 
@@ -320,7 +320,7 @@ size_t hci_acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)
 }
 
 /* 7.7.19: pairs of a handle and a number, one pair after the other. */
-bool hci_acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n)
+bool acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n)
 {
     struct rd r = rd_make(params, n);
     uint8_t pairs = rd_u8(&r);
@@ -329,7 +329,7 @@ bool hci_acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n)
         return false;
     while (pairs-- > 0) {
         uint16_t handle = rd_u16(&r) & 0x0fff, count = rd_u16(&r);
-        struct hci_link *link = hci_acl_find(&hci->acl, handle);
+        struct hci_link *link = acl_find(&hci->acl, handle);
         unsigned most = link ? link->in_flight : 0;
 
         if (count > most) {
@@ -350,14 +350,14 @@ bool hci_acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n)
 
 unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle)
 {
-    const struct hci_link *link = hci_acl_find(&hci->acl, handle);
+    const struct hci_link *link = acl_find(&hci->acl, handle);
 
     return link ? link->queued + link->in_flight : 0;
 }
 
 bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_link_stats *ret)
 {
-    const struct hci_link *link = hci_acl_find(&hci->acl, handle);
+    const struct hci_link *link = acl_find(&hci->acl, handle);
 
     if (link)
         *ret = link->stats;

@@ -470,15 +470,15 @@ static void bringup_go_on(struct bl_hci *hci)
             continue;
         if (step->params)
             step->params(hci, &w);
-        if (hci_cmdq_push(hci, step->opcode, params, w.len, BL_HCI_OWNER_BRINGUP,
-                          (uint32_t)hci->bringup.step, true) < 0)
+        if (cmdq_push(hci, step->opcode, params, w.len, BL_HCI_OWNER_BRINGUP,
+                      (uint32_t)hci->bringup.step, true) < 0)
             hci_die(hci, "the command queue is full"); /* cannot be: nobody else may queue yet */
         return;
     }
     bringup_end(hci);
 }
 
-void hci_bringup_start(struct bl_hci *hci)
+void bringup_start(struct bl_hci *hci)
 {
     bool no_extended = hci->bringup.no_extended;
 
@@ -496,7 +496,7 @@ void hci_bringup_start(struct bl_hci *hci)
     bringup_go_on(hci);
 }
 
-void hci_bringup_answer(struct bl_hci *hci, struct hci_answer *answer)
+void bringup_answer(struct bl_hci *hci, struct hci_answer *answer)
 {
     const struct bringup_step *step = &bringup_steps[hci->bringup.step];
 
@@ -521,7 +521,7 @@ void hci_bringup_answer(struct bl_hci *hci, struct hci_answer *answer)
         bl_env_log(hci->env, BL_LOG_NOTICE,
                    "extended advertising does not work on this controller: legacy is used");
         hci->bringup.no_extended = true;
-        hci_bringup_start(hci);
+        bringup_start(hci);
         return;
     }
     hci->bringup.step++;

@@ -22,7 +22,7 @@
 
 #include <errno.h>
 
-void hci_cmdq_clear(struct hci_cmdq *q)
+void cmdq_clear(struct hci_cmdq *q)
 {
     list_init(&q->waiting);
     list_init(&q->sent);
@@ -60,8 +60,8 @@ static void cmdq_release(struct hci_cmdq *q, struct hci_slot *slot)
     q->n_used--;
 }
 
-int hci_cmdq_push(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
-                  enum bl_hci_owner owner, uint32_t arg, bool internal)
+int cmdq_push(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
+              enum bl_hci_owner owner, uint32_t arg, bool internal)
 {
     struct hci_cmdq *q = &hci->cmdq;
     struct hci_slot *slot = cmdq_take_slot(q);
@@ -95,7 +95,7 @@ static struct hci_slot *cmdq_find_sent(const struct hci_cmdq *q, uint16_t opcode
     return NULL;
 }
 
-size_t hci_cmdq_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes)
+size_t cmdq_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes)
 {
     struct hci_cmdq *q = &hci->cmdq;
     struct hci_slot *slot = cmdq_first(&q->waiting);
@@ -126,7 +126,7 @@ static void cmdq_set_credits(struct hci_cmdq *q, uint8_t n)
         q->stalled_at = TIMERQ_NEVER;
 }
 
-bool hci_cmdq_denied(const struct hci_cmdq *q, uint16_t opcode)
+bool cmdq_denied(const struct hci_cmdq *q, uint16_t opcode)
 {
     const struct bl_cmd_row *row = bl_cmd_row(opcode);
 
@@ -142,7 +142,7 @@ static void cmdq_deny(struct bl_hci *hci, uint16_t opcode)
     const struct bl_cmd_row *row = bl_cmd_row(opcode);
 
     hci->counters[HCI_N_COMMANDS_UNKNOWN]++;
-    if (!row || hci_cmdq_denied(&hci->cmdq, opcode))
+    if (!row || cmdq_denied(&hci->cmdq, opcode))
         return;
     size_t index = (size_t)(row - bl_cmd_row_at(0));
     hci->cmdq.denied[index / 8] |= (uint8_t)(1u << index % 8);
@@ -179,8 +179,8 @@ static struct hci_slot *cmdq_answered(struct bl_hci *hci, uint16_t opcode)
 }
 
 /* 7.7.14 */
-bool hci_cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
-                       struct hci_answer *ret)
+bool cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
+                   struct hci_answer *ret)
 {
     struct rd r = rd_make(params, n);
     uint8_t credits = rd_u8(&r);
@@ -212,8 +212,8 @@ bool hci_cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, 
 }
 
 /* 7.7.15 */
-bool hci_cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
-                     struct hci_answer *ret)
+bool cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
+                 struct hci_answer *ret)
 {
     struct rd r = rd_make(params, n);
     uint8_t status = rd_u8(&r), credits = rd_u8(&r);
@@ -240,7 +240,7 @@ bool hci_cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, si
     return true;
 }
 
-bool hci_cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret)
+bool cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret)
 {
     struct hci_slot *slot = cmdq_first(&q->lost);
 
@@ -251,7 +251,7 @@ bool hci_cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret)
     return true;
 }
 
-void hci_cmdq_tick(struct bl_hci *hci, uint64_t now)
+void cmdq_tick(struct bl_hci *hci, uint64_t now)
 {
     struct hci_cmdq *q = &hci->cmdq;
     const struct bl_cmd_row *row;
@@ -284,7 +284,7 @@ void hci_cmdq_tick(struct bl_hci *hci, uint64_t now)
     }
 }
 
-uint64_t hci_cmdq_deadline(const struct hci_cmdq *q)
+uint64_t cmdq_deadline(const struct hci_cmdq *q)
 {
     uint64_t at = TIMERQ_NEVER;
 

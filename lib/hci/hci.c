@@ -60,8 +60,8 @@ struct bl_hci *bl_hci_new(const struct bl_env *env)
     if (!hci)
         return NULL;
     hci->env = env;
-    hci_cmdq_clear(&hci->cmdq);
-    hci_acl_clear(&hci->acl);
+    cmdq_clear(&hci->cmdq);
+    acl_clear(&hci->acl);
     return hci;
 }
 
@@ -69,7 +69,7 @@ struct bl_hci *bl_hci_free(struct bl_hci *hci)
 {
     if (!hci)
         return NULL;
-    hci_acl_clear(&hci->acl);
+    acl_clear(&hci->acl);
     free(hci);
     return NULL;
 }
@@ -80,8 +80,8 @@ void bl_hci_stop(struct bl_hci *hci)
     hci->ready_to_tell = hci->dead_to_tell = false;
     hci->packet = NULL;
     hci->events.left = 0;
-    hci_cmdq_clear(&hci->cmdq);
-    hci_acl_clear(&hci->acl);
+    cmdq_clear(&hci->cmdq);
+    acl_clear(&hci->acl);
 }
 
 void bl_hci_start(struct bl_hci *hci, uint64_t now)
@@ -91,7 +91,7 @@ void bl_hci_start(struct bl_hci *hci, uint64_t now)
     hci->said = 0;
     memset(hci->cmdq.denied, 0, sizeof(hci->cmdq.denied));
     hci->bringup = (struct hci_bringup){0};
-    hci_bringup_start(hci);
+    bringup_start(hci);
 }
 
 void hci_die(struct bl_hci *hci, const char *why)
@@ -150,7 +150,7 @@ bool bl_hci_supports(const struct bl_hci *hci, uint16_t opcode)
 {
     const struct bl_cmd_row *row = bl_cmd_row(opcode);
 
-    if (!row || hci_cmdq_denied(&hci->cmdq, opcode))
+    if (!row || cmdq_denied(&hci->cmdq, opcode))
         return false;
     return row->bit == 0xffff || (hci->caps.commands[row->bit / 8] >> row->bit % 8 & 1);
 }
@@ -168,7 +168,7 @@ int bl_hci_cmd(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n
         return -EOPNOTSUPP;
     if (n < row->params_min || n > row->params_max)
         return -EINVAL;
-    return hci_cmdq_push(hci, opcode, params, n, owner, arg, false);
+    return cmdq_push(hci, opcode, params, n, owner, arg, false);
 }
 
 int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
@@ -178,7 +178,7 @@ int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size
         return -EBUSY;
     if (opcode == 0 || n > 255)
         return -EINVAL;
-    return hci_cmdq_push(hci, opcode, params, n, owner, arg, false);
+    return cmdq_push(hci, opcode, params, n, owner, arg, false);
 }
 
 /* One command has ended; true when somebody above waits for it. */
@@ -186,7 +186,7 @@ static bool hci_answered(struct bl_hci *hci, struct hci_answer *answer, struct b
 {
     if (answer->slot->internal) {
         if (answer->slot->owner == BL_HCI_OWNER_BRINGUP)
-            hci_bringup_answer(hci, answer);
+            bringup_answer(hci, answer);
         return false;
     }
     *ret = (struct bl_hci_in){.kind = BL_HCI_REPLY,
@@ -206,7 +206,7 @@ static bool hci_on_complete(struct bl_hci *hci, uint64_t now, const uint8_t *p, 
 {
     struct hci_answer answer;
 
-    return hci_cmdq_complete(hci, now, p, n, &answer) && hci_answered(hci, &answer, ret);
+    return cmdq_complete(hci, now, p, n, &answer) && hci_answered(hci, &answer, ret);
 }
 
 static bool hci_on_status(struct bl_hci *hci, uint64_t now, const uint8_t *p, size_t n,
@@ -214,7 +214,7 @@ static bool hci_on_status(struct bl_hci *hci, uint64_t now, const uint8_t *p, si
 {
     struct hci_answer answer;
 
-    return hci_cmdq_status(hci, now, p, n, &answer) && hci_answered(hci, &answer, ret);
+    return cmdq_status(hci, now, p, n, &answer) && hci_answered(hci, &answer, ret);
 }
 
 static void hci_bad_event(struct bl_hci *hci, uint8_t code)
@@ -228,7 +228,7 @@ static bool hci_on_completed_packets(struct bl_hci *hci, uint64_t now, const uin
 {
     (void)now;
     (void)ret;
-    if (!hci_acl_completed(hci, p, n))
+    if (!acl_completed(hci, p, n))
         hci_bad_event(hci, EVENT_COMPLETED_PACKETS);
     return false;
 }
@@ -276,14 +276,14 @@ static void hci_turn_away(struct bl_hci *hci, uint16_t handle)
 {
     uint8_t params[3] = {(uint8_t)handle, (uint8_t)(handle >> 8), BL_HCI_REMOTE_TERMINATED};
 
-    (void)hci_cmdq_push(hci, BL_CMD_DISCONNECT, params, sizeof(params), BL_HCI_OWNER_HOST, 0, true);
+    (void)cmdq_push(hci, BL_CMD_DISCONNECT, params, sizeof(params), BL_HCI_OWNER_HOST, 0, true);
 }
 
 /* What an event means to hci itself; false when it is not for those above. */
 static bool hci_note_event(struct bl_hci *hci, struct bl_hci_event *e)
 {
     if (e->kind == BL_HCI_EV_CONNECTION_COMPLETE && e->status == BL_HCI_SUCCESS) {
-        int r = hci_acl_add(&hci->acl, e->handle);
+        int r = acl_add(&hci->acl, e->handle);
         if (r == -EEXIST) {
             hci_bad_event(hci, 0x3e); /* a handle has one connection at a time */
             return false;
@@ -294,7 +294,7 @@ static bool hci_note_event(struct bl_hci *hci, struct bl_hci_event *e)
         }
     }
     if (e->kind == BL_HCI_EV_DISCONNECTION_COMPLETE && e->status == BL_HCI_SUCCESS &&
-        !hci_acl_remove(&hci->acl, e->handle)) {
+        !acl_remove(&hci->acl, e->handle)) {
         hci_bad_event(hci, 0x05);
         return false;
     }
@@ -372,7 +372,7 @@ static bool hci_take_packet(struct bl_hci *hci, uint64_t now, struct bl_hci_in *
     hci->packet = NULL;
     if (packet[0] == HCI_H4_EVENT)
         return hci_event(hci, now, packet + 1, n - 1, ret);
-    return hci->state == HCI_UP && hci_acl_receive(hci, packet + 1, n - 1, ret);
+    return hci->state == HCI_UP && acl_receive(hci, packet + 1, n - 1, ret);
 }
 
 bool bl_hci_next(struct bl_hci *hci, uint64_t now, struct bl_hci_in *ret)
@@ -380,7 +380,7 @@ bool bl_hci_next(struct bl_hci *hci, uint64_t now, struct bl_hci_in *ret)
     struct hci_answer answer;
 
     for (;;) {
-        if (hci_cmdq_pop_lost(&hci->cmdq, &answer)) {
+        if (cmdq_pop_lost(&hci->cmdq, &answer)) {
             if (hci_answered(hci, &answer, ret))
                 return true;
         } else if (hci->ready_to_tell) {
@@ -409,18 +409,18 @@ size_t bl_hci_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes)
 
     if (hci->state == HCI_OFF || hci->state == HCI_DEAD)
         return 0;
-    n = hci_cmdq_next_tx(hci, now, bytes);
-    return n > 0 || hci->state != HCI_UP ? n : hci_acl_next_tx(hci, bytes);
+    n = cmdq_next_tx(hci, now, bytes);
+    return n > 0 || hci->state != HCI_UP ? n : acl_next_tx(hci, bytes);
 }
 
 uint64_t bl_hci_deadline(const struct bl_hci *hci)
 {
     return hci->state == HCI_OFF || hci->state == HCI_DEAD ? TIMERQ_NEVER
-                                                           : hci_cmdq_deadline(&hci->cmdq);
+                                                           : cmdq_deadline(&hci->cmdq);
 }
 
 void bl_hci_tick(struct bl_hci *hci, uint64_t now)
 {
     if (hci->state != HCI_OFF && hci->state != HCI_DEAD)
-        hci_cmdq_tick(hci, now);
+        cmdq_tick(hci, now);
 }

@@ -89,23 +89,23 @@ struct hci_answer { /* to one command, taken out of the queue */
     struct rd params;
 };
 
-void hci_cmdq_clear(struct hci_cmdq *q);
+void cmdq_clear(struct hci_cmdq *q);
 /* 0 or -EBUSY. */
-int hci_cmdq_push(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
-                  enum bl_hci_owner owner, uint32_t arg, bool internal);
-size_t hci_cmdq_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes);
+int cmdq_push(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
+              enum bl_hci_owner owner, uint32_t arg, bool internal);
+size_t cmdq_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes);
 /* Command Complete and Command Status; true when a command has ended, *ret then says how. The slot
  * is free already, its contents valid until the next push. */
-bool hci_cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
-                       struct hci_answer *ret);
-bool hci_cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
-                     struct hci_answer *ret);
+bool cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
+                   struct hci_answer *ret);
+bool cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t n,
+                 struct hci_answer *ret);
 /* The next command that was lost. */
-bool hci_cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret);
-void hci_cmdq_tick(struct bl_hci *hci, uint64_t now);
-uint64_t hci_cmdq_deadline(const struct hci_cmdq *q);
+bool cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret);
+void cmdq_tick(struct bl_hci *hci, uint64_t now);
+uint64_t cmdq_deadline(const struct hci_cmdq *q);
 /* Has this row's command been found out to be a lie? */
-bool hci_cmdq_denied(const struct hci_cmdq *q, uint16_t opcode);
+bool cmdq_denied(const struct hci_cmdq *q, uint16_t opcode);
 
 /* ---- links and their data ---- */
 
@@ -130,17 +130,17 @@ struct hci_acl {
     struct hci_link links[BL_MAX_LINKS];
 };
 
-void hci_acl_clear(struct hci_acl *acl);
+void acl_clear(struct hci_acl *acl);
 /* 0; -EEXIST (a link has this handle); -ENOSPC. */
-int hci_acl_add(struct hci_acl *acl, uint16_t handle);
+int acl_add(struct hci_acl *acl, uint16_t handle);
 /* False when there was no such link. */
-bool hci_acl_remove(struct hci_acl *acl, uint16_t handle);
-struct hci_link *hci_acl_find(const struct hci_acl *acl, uint16_t handle);
+bool acl_remove(struct hci_acl *acl, uint16_t handle);
+struct hci_link *acl_find(const struct hci_acl *acl, uint16_t handle);
 /* One ACL packet without the H4 type; true when it completes a PDU. */
-bool hci_acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_hci_in *ret);
+bool acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_hci_in *ret);
 /* Number Of Completed Packets; false when it is malformed. */
-bool hci_acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n);
-size_t hci_acl_next_tx(struct bl_hci *hci, const uint8_t **bytes);
+bool acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n);
+size_t acl_next_tx(struct bl_hci *hci, const uint8_t **bytes);
 
 /* ---- bring-up ---- */
 
@@ -151,8 +151,8 @@ struct hci_bringup {
     bool asked_again;  /* for the present step */
 };
 
-void hci_bringup_start(struct bl_hci *hci);
-void hci_bringup_answer(struct bl_hci *hci, struct hci_answer *answer);
+void bringup_start(struct bl_hci *hci);
+void bringup_answer(struct bl_hci *hci, struct hci_answer *answer);
 
 /* ---- all of it ---- */
 

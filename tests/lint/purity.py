@@ -5,17 +5,17 @@ import re
 import subprocess
 import sys
 
-# libc's own memory and string functions. printf stands here for formatting into memory only.
+# libc's memory and string functions, and libgcc's arithmetic. printf stands here for formatting into memory only.
 LIBC = set("""
     malloc calloc realloc free abort
     memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr strrchr strcpy
     strncpy stpcpy strtoul qsort bsearch
     snprintf vsnprintf __snprintf_chk __vsnprintf_chk __memcpy_chk __memset_chk __memmove_chk
     __strcpy_chk __strncpy_chk __stack_chk_fail __assert_fail __errno_location
+    __popcountdi2
 """.split())
 CRYPTO = re.compile(r"^(EVP_|OPENSSL_|CRYPTO_|EC_|BN_|ECDH_|CMAC_|OSSL_)")
 SANITIZER = re.compile(r"^__(asan|ubsan|sanitizer|lsan|msan|tsan|gcov|llvm)_")
-OURS = re.compile(r"^(_GLOBAL_OFFSET_TABLE_$|[a-z0-9_]+$)")
 
 
 def nm(archive, *flags):

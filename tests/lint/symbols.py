@@ -10,12 +10,11 @@ def main():
     for archive in sys.argv[1:]:
         out = subprocess.run(["nm", "-g", "--defined-only", archive], capture_output=True, text=True,
                              check=True).stdout
-        stem = ""
+        whole = ""
         for line in out.splitlines():
             m = re.match(r"^(\S+)\.o:$", line.strip())
             if m:
-                stem = re.sub(r"^.*_(?=[^_]*$)", "", m[1].replace(".c", ""))
-                whole = m[1].replace(".c", "")
+                whole = m[1].split("/")[-1].replace(".c", "")
                 continue
             parts = line.split()
             if len(parts) != 3 or re.match(r"^(__|_GLOBAL|asan|ubsan|DW\.)", parts[2]):
@@ -24,8 +23,8 @@ def main():
             name = parts[2]
             if name == "main" or name.startswith(("bl_", "bus_")):
                 continue
-            # the object's name is path_with_underscores.c.o: a symbol named after the file fits
-            if any(whole.endswith(name[:k]) for k in range(2, len(name)) if name[k] == "_"):
+            # link_cmd.c and links.c may have link_*: the first word is the file's
+            if whole.startswith(name.split("_")[0]):
                 continue
             bad.append(f"{archive}: {whole}: {name}")
     for line in bad:

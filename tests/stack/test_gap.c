@@ -161,7 +161,7 @@ START_TEST(connection_is_seen_by_both_and_ends_the_advertisement)
     ck_assert(bl_addr_eq(&info.peer, &peer));
     ck_assert_uint_ge(info.interval, 24); /* 30 ms */
     ck_assert_uint_le(info.interval, 40); /* 50 ms */
-    s->end[0].taken = 0; /* it came before the connection */
+    s->end[0].taken = 0;                  /* it came before the connection */
     ck_assert_uint_eq(stack_wait(s, 0, BL_EV_ADV_STOPPED, SECOND).adv_stopped.status, BL_OK);
 
     struct bl_scan_params p = scan_params();
