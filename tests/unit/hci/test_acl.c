@@ -561,6 +561,7 @@ int main(void)
     Suite *s = suite_create("acl");
     TCase *t = tcase_create("acl");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, pdu_is_cut_to_the_controllers_length_and_loses_nothing);
     tcase_add_test(t, no_more_packets_are_out_than_the_controller_has_buffers);
     tcase_add_test(t, more_completed_than_sent_is_clamped_and_counted);

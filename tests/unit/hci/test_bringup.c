@@ -384,6 +384,7 @@ int main(void)
     Suite *s = suite_create("bringup");
     TCase *t = tcase_create("bringup");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, controller_of_4_0_is_brought_up_with_legacy_commands_alone);
     tcase_add_test(t, controller_of_4_2_with_br_edr_shares_its_pool);
     tcase_add_test(t, controller_of_5_0_is_used_with_extended_advertising);

@@ -72,6 +72,7 @@ int main(void)
     Suite *s = suite_create("cmd");
     TCase *t = tcase_create("cmd");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, rows_are_in_order_and_found_by_opcode);
     tcase_add_test(t, no_two_rows_share_a_bit);
     tcase_add_test(t, unknown_opcodes_have_no_row);

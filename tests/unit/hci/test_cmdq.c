@@ -383,6 +383,7 @@ int main(void)
     Suite *s = suite_create("cmdq");
     TCase *t = tcase_create("cmdq");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, reply_goes_to_whoever_asked);
     tcase_add_test(t, one_command_a_credit_is_in_flight);
     tcase_add_test(t, completions_are_matched_by_opcode);

@@ -437,6 +437,7 @@ int main(void)
     Suite *s = suite_create("event");
     TCase *t = tcase_create("event");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, each_row_takes_its_least_length_and_nothing_below);
     tcase_add_test(t, each_row_refuses_one_octet_more_than_its_greatest);
     tcase_add_test(t, handles_above_0x0eff_are_refused_everywhere);

@@ -183,6 +183,7 @@ int main(void)
     Suite *s = suite_create("hci");
     TCase *t = tcase_create("hci");
 
+    tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, hardware_error_is_the_end_whatever_its_length);
     tcase_add_test(t, hardware_error_during_bringup_is_the_end_too);
     tcase_add_test(t, nothing_is_taken_or_sent_while_stopped);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * LE signalling PDUs: what parses builds to itself, every request has an answer that parses, and no
+ * answer wants an answer. The refusals of ATT and SMP get the same input.
+ */
+
+#include "att/refuse.h"
+#include "l2cap/sig.h"
+#include "smp/refuse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void must(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static void check_answer(const struct bl_sig *answer)
+{
+    uint8_t out[BL_SIG_MTU];
+    struct bl_sig again, more;
+    size_t n = bl_l2cap_sig_build(answer, out, sizeof(out));
+
+    must(n >= 6);
+    must(bl_l2cap_sig_parse(out, n, &again) == BL_SIG_OK);
+    must(again.code == answer->code && again.identifier == answer->identifier);
+    must(!bl_l2cap_sig_refuse(&again, &more));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    uint8_t out[BL_SIG_MTU], again[BL_SIG_MTU];
+    struct bl_sig sig, answer;
+    enum bl_sig_verdict verdict = bl_l2cap_sig_parse(data, n, &sig);
+
+    if (verdict == BL_SIG_SEND_REJECT)
+        check_answer(&sig);
+    if (verdict == BL_SIG_OK) {
+        size_t built = bl_l2cap_sig_build(&sig, out, sizeof(out));
+        must(built > 0 && built <= n);
+        /* a Command Reject of a reason that is not known loses its data */
+        if (sig.code != BL_SIG_REJECT || sig.reject.reason <= BL_SIG_INVALID_CID)
+            must(built == n && memcmp(out, data, n) == 0);
+        if (bl_l2cap_sig_refuse(&sig, &answer))
+            check_answer(&answer);
+    }
+    size_t k = bl_att_refuse(data, n, out, sizeof(out));
+    must(k <= 5 && (k == 0 || bl_att_refuse(out, k, again, sizeof(again)) == 0));
+    k = bl_smp_refuse(data, n, out, sizeof(out));
+    must(k <= 2 && (k == 0 || bl_smp_refuse(out, k, again, sizeof(again)) == 0));
+    return 0;
+}
