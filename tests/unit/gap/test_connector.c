@@ -486,6 +486,87 @@ START_TEST(a_peer_that_the_controller_resolved_is_known_by_the_address_on_the_ai
 }
 END_TEST
 
+/* An address on the air of the peer whose identity and key privacy has been told. */
+static struct bl_addr resolvable(const struct bl_addr *identity)
+{
+    struct bl_addr rpa;
+    uint64_t until;
+
+    memset(radio.config.irk, 0x77, sizeof(radio.config.irk));
+    ck_assert_int_eq(bl_privacy_make(&privacy, now, BL_ADDR_MODE_RPA, false, &rpa, &until), 0);
+    ck_assert_int_eq(bl_privacy_add_identity(&privacy, identity, radio.config.irk), 0);
+    return rpa;
+}
+
+START_TEST(an_identity_and_its_address_on_the_air_are_one_peer)
+{
+    struct bl_addr identity = addr(1), rpa = resolvable(&identity);
+    struct bl_connect_params p = {.peer = _i == 0 ? identity : rpa, .scan_duration_ms = 100};
+    uint16_t id, other;
+    bl_op op, other_op;
+
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
+    p.peer = _i == 0 ? rpa : identity;
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &other, &other_op), -EALREADY);
+    initiating();
+    ck_assert_uint_eq(complete(0, &p.peer), id);
+}
+END_TEST
+
+START_TEST(an_attempt_whose_kind_of_address_is_not_to_be_had_any_more_ends)
+{
+    struct bl_connect_params p = {.peer = addr(1),
+                                  .scan_duration_ms = 100,
+                                  .addr_mode = BL_ADDR_MODE_RPA,
+                                  .automatic = _i == 1};
+    uint16_t id;
+    bl_op op;
+
+    memset(radio.config.irk, 0x77, sizeof(radio.config.irk));
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
+    memset(radio.config.irk, 0, sizeof(radio.config.irk));
+    if (_i == 1) {
+        op_ends(op, BL_OK, 0);
+        accepted(BL_CMD_LE_CLEAR_ACCEPT_LIST);
+        accepted(BL_CMD_LE_ADD_ACCEPT_LIST);
+        ck_assert_ptr_null(next());
+        attempt_ends(id, BL_NOT_SUPPORTED);
+    } else {
+        ck_assert_ptr_null(next());
+        fails(id, op, BL_NOT_SUPPORTED);
+    }
+    silent();
+}
+END_TEST
+
+START_TEST(a_create_connection_that_turns_out_unsupported_ends_the_attempt)
+{
+    uint16_t id = direct(1, 100);
+
+    fake_hci_deny(hci, BL_CMD_LE_CREATE_CONNECTION);
+    ck_assert_ptr_null(next());
+    fails(id, last_op, BL_NOT_SUPPORTED);
+}
+END_TEST
+
+START_TEST(what_was_done_is_counted)
+{
+    const char *name;
+    uint64_t value, sum = 0;
+    size_t n = 0;
+    uint16_t id = direct(1, 100);
+
+    initiating();
+    connects(id, 1, last_op);
+    for (; bl_connector_counter(&connector, n, &name, &value); n++) {
+        ck_assert_uint_gt(strlen(name), 0);
+        sum += value;
+    }
+    ck_assert_uint_eq(n, 6);
+    ck_assert_uint_eq(sum, 2); /* an attempt, an initiation */
+}
+END_TEST
+
 START_TEST(a_pause_stops_the_initiation_and_keeps_the_attempt)
 {
     uint16_t id = direct(1, 2000);
@@ -606,6 +687,10 @@ int main(void)
     tcase_add_test(t, create_connection_disallowed_until_the_end_says_so);
     tcase_add_test(t, a_connection_to_another_peer_is_nobodys_and_the_attempt_goes_on);
     tcase_add_test(t, a_peer_that_the_controller_resolved_is_known_by_the_address_on_the_air);
+    tcase_add_loop_test(t, an_identity_and_its_address_on_the_air_are_one_peer, 0, 2);
+    tcase_add_loop_test(t, an_attempt_whose_kind_of_address_is_not_to_be_had_any_more_ends, 0, 2);
+    tcase_add_test(t, a_create_connection_that_turns_out_unsupported_ends_the_attempt);
+    tcase_add_test(t, what_was_done_is_counted);
     tcase_add_test(t, a_pause_stops_the_initiation_and_keeps_the_attempt);
     tcase_add_test(t, a_random_own_address_is_set_before_the_initiation_and_released_after_it);
     tcase_add_test(t, a_full_command_queue_delays_and_changes_nothing);

@@ -438,6 +438,58 @@ START_TEST(a_disconnect_waits_for_room_in_the_command_queue)
 }
 END_TEST
 
+START_TEST(a_disconnect_that_found_no_room_until_it_was_forced_is_sent_all_the_same)
+{
+    uint16_t conn = central(5);
+    bl_op op;
+
+    hci->cmd_error = -EBUSY;
+    ck_assert_int_eq(bl_links_disconnect(&links, now, conn, 0, &op), 0);
+    for (unsigned i = 0; i < 100 && bl_links_count(&links) > 0; i++) {
+        hci->cmd_error = -EBUSY;
+        advance(100 * MS);
+    }
+    disconnected(conn, BL_HCI_CONNECTION_TIMEOUT);
+    op_ends(op, BL_OK);
+    hci->cmd_error = 0;
+    advance(100 * MS);
+    (void)expect(BL_CMD_DISCONNECT, 5);
+    no_command();
+    ck_assert_uint_eq(bl_links_deadline(&links), TIMERQ_NEVER);
+}
+END_TEST
+
+START_TEST(a_peer_is_found_by_any_of_its_private_addresses)
+{
+    struct bl_addr identity = addr(5), rpa;
+    uint16_t conn = central(5);
+    uint64_t until;
+
+    memset(radio.config.irk, 0x77, sizeof(radio.config.irk));
+    ck_assert_int_eq(bl_privacy_make(&privacy, now, BL_ADDR_MODE_RPA, false, &rpa, &until), 0);
+    ck_assert_uint_eq(bl_links_find(&links, &rpa), 0);
+    ck_assert_int_eq(bl_privacy_add_identity(&privacy, &identity, radio.config.irk), 0);
+    ck_assert_uint_eq(bl_links_find(&links, &rpa), conn);
+}
+END_TEST
+
+START_TEST(what_happened_is_counted)
+{
+    const char *name;
+    uint64_t value, sum = 0;
+    size_t n = 0;
+
+    (void)central(5);
+    gone(5, 0x13);
+    for (; bl_links_counter(&links, n, &name, &value); n++) {
+        ck_assert_uint_gt(strlen(name), 0);
+        sum += value;
+    }
+    ck_assert_uint_eq(n, 7);
+    ck_assert_uint_eq(sum, 2); /* one opened, one closed */
+}
+END_TEST
+
 START_TEST(a_reason_of_zero_is_no_success)
 {
     uint16_t conn = central(5);
@@ -525,6 +577,9 @@ int main(void)
     tcase_add_loop_test(t, a_refused_disconnect_leaves_the_connection, 0, 2);
     tcase_add_test(t, a_disconnect_of_what_the_controller_does_not_know_any_more_ends_it);
     tcase_add_test(t, a_disconnect_waits_for_room_in_the_command_queue);
+    tcase_add_test(t, a_disconnect_that_found_no_room_until_it_was_forced_is_sent_all_the_same);
+    tcase_add_test(t, a_peer_is_found_by_any_of_its_private_addresses);
+    tcase_add_test(t, what_happened_is_counted);
     tcase_add_test(t, a_reason_of_zero_is_no_success);
     tcase_add_loop_test(t, reset_ends_all_that_was_announced, 0, 2);
     tcase_add_test(t, shutdown_disconnects_every_link);
