@@ -227,7 +227,7 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
 {
     size_t n = 0;
 
-    for (unsigned part = 0; part < 5; part++) {
+    for (unsigned part = 0; part < 6; part++) {
         for (size_t i = 0;; i++, n++) {
             const char *name;
             uint64_t value;
@@ -235,7 +235,8 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
                         : part == 1 ? bl_hci_counter(host->hci, i, &name, &value)
                         : part == 2 ? bl_scanner_counter(&host->scanner, i, &name, &value)
                         : part == 3 ? bl_advertiser_counter(&host->advertiser, i, &name, &value)
-                                    : bl_connector_counter(&host->connector, i, &name, &value);
+                        : part == 4 ? bl_connector_counter(&host->connector, i, &name, &value)
+                                    : bl_links_counter(&host->links, i, &name, &value);
             if (!more)
                 break;
             if (n == index) {

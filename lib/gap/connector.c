@@ -279,9 +279,9 @@ bool bl_connector_counter(const struct bl_connector *c, size_t index, const char
         const char *name;
         uint64_t value;
     } table[] = {
-        {"connect_attempts", c->attempts},       {"connect_open", c->count},
-        {"connect_initiations", c->initiations}, {"connect_retries", c->retries},
-        {"connect_timeouts", c->timeouts},       {"connect_cancels_lost", c->cancels_lost},
+        {"connect-attempts", c->attempts},       {"connect-open", c->count},
+        {"connect-initiations", c->initiations}, {"connect-retries", c->retries},
+        {"connect-timeouts", c->timeouts},       {"connect-cancels-lost", c->cancels_lost},
     };
 
     if (index >= ARRAY_LEN(table))

@@ -397,12 +397,12 @@ bool bl_links_counter(const struct bl_links *l, size_t index, const char **ret_n
         uint64_t value;
     } table[] = {
         {"links", l->count},
-        {"links_opened", l->opened},
-        {"links_closed", l->closed},
-        {"links_forced", l->forced},
-        {"links_refused", l->refused},
-        {"signals_bad", l->signals_bad},
-        {"signals_dropped", l->signals_dropped},
+        {"links-opened", l->opened},
+        {"links-closed", l->closed},
+        {"links-forced", l->forced},
+        {"links-refused", l->refused},
+        {"signals-bad", l->signals_bad},
+        {"signals-dropped", l->signals_dropped},
     };
 
     if (index >= ARRAY_LEN(table))
