@@ -103,7 +103,7 @@ static void acl_drop(struct bl_hci *hci, struct hci_link *link, const char *text
         link->stats.rx_dropped++;
         link->rx_open = false;
     }
-    hci_complain(hci, HCI_N_ACL_DROPPED, HCI_SAID_ACL, text, number);
+    bl_hci_complain(hci, HCI_N_ACL_DROPPED, HCI_SAID_ACL, text, number);
 }
 
 /* Room for n more octets of the PDU being joined. */
@@ -241,7 +241,7 @@ int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b)
     b->sent = 0;
     list_append(&link->queue, &b->link);
     link->queued++;
-    hci_high_water(hci, HCI_N_TX_HIGH_WATER, link->queued);
+    bl_hci_high_water(hci, HCI_N_TX_HIGH_WATER, link->queued);
     if (list_empty(&link->turn))
         list_append(&hci->acl.turns, &link->turn);
     return 0;
@@ -333,9 +333,9 @@ bool acl_completed(struct bl_hci *hci, const uint8_t *params, size_t n)
         unsigned most = link ? link->in_flight : 0;
 
         if (count > most) {
-            hci_complain(hci, HCI_N_ACL_OVERCOMPLETED, HCI_SAID_OVERCOMPLETED,
-                         "the controller has completed more packets than it was sent (handle %u)",
-                         handle);
+            bl_hci_complain(
+                hci, HCI_N_ACL_OVERCOMPLETED, HCI_SAID_OVERCOMPLETED,
+                "the controller has completed more packets than it was sent (handle %u)", handle);
             count = (uint16_t)most;
         }
         if (!link || count == 0)

@@ -228,7 +228,7 @@ static bool bringup_features(struct bl_hci *hci, struct rd *r)
 {
     rd_copy(r, hci->caps.lmp_features, 8);
     if (!(hci->caps.lmp_features[4] & 0x40)) /* LE Supported (Controller): Vol 2, Part C, 3.3 */
-        hci_die(hci, "this controller has no Bluetooth LE");
+        bl_hci_die(hci, "this controller has no Bluetooth LE");
     return true;
 }
 
@@ -395,6 +395,22 @@ static void bringup_probe_scan_enable(const struct bl_hci *hci, struct wr *w)
     wr_zero(w, 6); /* off */
 }
 
+/* A legacy command, which would forbid the extended ones: Core 5.4, Vol 4, Part E, 3.1.1. */
+static bool bringup_wants_tx_power(const struct bl_hci *hci)
+{
+    return !bringup_wants_extended(hci);
+}
+
+static bool bringup_tx_power(struct bl_hci *hci, struct rd *r)
+{
+    int8_t dbm = rd_i8(r);
+
+    if (dbm < -127 || dbm > 20) /* 7.8.6 */
+        return false;
+    hci->caps.adv_tx_power = dbm;
+    return true;
+}
+
 /* ---- the table ---- */
 
 #define EXT bringup_wants_extended
@@ -444,13 +460,15 @@ static const struct bringup_step bringup_steps[] = {
     {BL_CMD_LE_SET_EXT_ADV_ENABLE, false, true, EXT, bringup_probe_adv_enable, NULL, NULL},
     {BL_CMD_LE_REMOVE_ADV_SET, false, true, EXT, bringup_probe_handle, NULL, NULL},
     {BL_CMD_LE_CLEAR_ADV_SETS, false, false, EXT, NULL, NULL, NULL},
+    {BL_CMD_LE_READ_ADV_TX_POWER, false, false, bringup_wants_tx_power, NULL, bringup_tx_power,
+     NULL},
 };
 /* clang-format on */
 
 static void bringup_end(struct bl_hci *hci)
 {
     if (hci->caps.acl_num == 0) {
-        hci_die(hci, "the controller has no buffers for LE data");
+        bl_hci_die(hci, "the controller has no buffers for LE data");
         return;
     }
     hci->caps.extended = bringup_wants_extended(hci);
@@ -472,7 +490,7 @@ static void bringup_go_on(struct bl_hci *hci)
             step->params(hci, &w);
         if (cmdq_push(hci, step->opcode, params, w.len, BL_HCI_OWNER_BRINGUP,
                       (uint32_t)hci->bringup.step, true) < 0)
-            hci_die(hci, "the command queue is full"); /* cannot be: nobody else may queue yet */
+            bl_hci_die(hci, "the command queue is full"); /* cannot be: nobody else may queue yet */
         return;
     }
     bringup_end(hci);
@@ -486,6 +504,7 @@ void bringup_start(struct bl_hci *hci)
     hci->caps = (struct bl_hci_caps){.hci_version = 0x06, /* 4.0 */
                                      .adv_data_max = BL_MAX_ADV_LEGACY,
                                      .adv_sets = 1,
+                                     .adv_tx_power = 127,
                                      .max_tx_octets = 27,
                                      .max_tx_time = 0x0148,
                                      .max_rx_octets = 27,
@@ -512,7 +531,7 @@ void bringup_answer(struct bl_hci *hci, struct hci_answer *answer)
     if (good && step->good)
         good = step->good(hci, &answer->params);
     if (!good && step->why)
-        hci_die(hci, step->why);
+        bl_hci_die(hci, step->why);
     if (hci->state == HCI_DEAD)
         return;
     if (!good && step->opcode == BL_CMD_LE_SET_EVENT_MASK)

@@ -80,7 +80,7 @@ int cmdq_push(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
     wr_bytes(&w, params, n);
     slot->len = (uint16_t)w.len;
     list_append(&q->waiting, &slot->link);
-    hci_high_water(hci, HCI_N_COMMANDS_HIGH_WATER, q->n_used);
+    bl_hci_high_water(hci, HCI_N_COMMANDS_HIGH_WATER, q->n_used);
     return 0;
 }
 
@@ -173,8 +173,8 @@ static struct hci_slot *cmdq_answered(struct bl_hci *hci, uint16_t opcode)
 
     struct hci_slot *slot = cmdq_find_sent(&hci->cmdq, opcode);
     if (!slot)
-        hci_complain(hci, HCI_N_REPLIES_UNSOLICITED, HCI_SAID_UNSOLICITED,
-                     "the controller answers command 0x%04x, which is not in flight", opcode);
+        bl_hci_complain(hci, HCI_N_REPLIES_UNSOLICITED, HCI_SAID_UNSOLICITED,
+                        "the controller answers command 0x%04x, which is not in flight", opcode);
     return slot;
 }
 
@@ -188,8 +188,8 @@ bool cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size
 
     (void)now;
     if (!rd_ok(&r)) {
-        hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
-                     "the controller sends a Command Complete of %u octets", (unsigned)n);
+        bl_hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
+                        "the controller sends a Command Complete of %u octets", (unsigned)n);
         return false;
     }
     cmdq_set_credits(&hci->cmdq, credits);
@@ -202,8 +202,8 @@ bool cmdq_complete(struct bl_hci *hci, uint64_t now, const uint8_t *params, size
     uint8_t status = have > 0 ? rd_u8(&r) : 0;
     /* A failed command may bring its status and nothing else; a vendor's one may bring nothing. */
     if (row && (have == 0 || (status == 0 && have < row->returns_min))) {
-        hci_complain(hci, HCI_N_REPLIES_SHORT, HCI_SAID_SHORT,
-                     "the controller's answer to command 0x%04x is too short", opcode);
+        bl_hci_complain(hci, HCI_N_REPLIES_SHORT, HCI_SAID_SHORT,
+                        "the controller's answer to command 0x%04x is too short", opcode);
         status = BL_HCI_UNSPECIFIED;
         r = rd_make(NULL, 0);
     }
@@ -220,8 +220,8 @@ bool cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t
     uint16_t opcode = rd_u16(&r);
 
     if (!rd_done(&r)) {
-        hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
-                     "the controller sends a Command Status of %u octets", (unsigned)n);
+        bl_hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
+                        "the controller sends a Command Status of %u octets", (unsigned)n);
         return false;
     }
     cmdq_set_credits(&hci->cmdq, credits);
@@ -273,7 +273,7 @@ void cmdq_tick(struct bl_hci *hci, uint64_t now)
             q->credits = 1;
     }
     if (q->lost_in_row >= BL_HCI_LOST_LIMIT)
-        hci_die(hci, "the controller has stopped answering commands");
+        bl_hci_die(hci, "the controller has stopped answering commands");
     if (q->stalled_at != TIMERQ_NEVER && now >= q->stalled_at + BL_HCI_COMMAND_TIMEOUT_US) {
         if (!(hci->said & HCI_SAID_STALLED))
             bl_env_log(hci->env, BL_LOG_WARNING,

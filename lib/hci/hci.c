@@ -94,7 +94,7 @@ void bl_hci_start(struct bl_hci *hci, uint64_t now)
     bringup_start(hci);
 }
 
-void hci_die(struct bl_hci *hci, const char *why)
+void bl_hci_die(struct bl_hci *hci, const char *why)
 {
     if (hci->state == HCI_OFF || hci->state == HCI_DEAD)
         return;
@@ -108,8 +108,8 @@ void hci_die(struct bl_hci *hci, const char *why)
 
 /* ---- counters and complaints ---- */
 
-void hci_complain(struct bl_hci *hci, enum hci_counter counter, enum hci_complaint once,
-                  const char *text, unsigned number)
+void bl_hci_complain(struct bl_hci *hci, enum hci_counter counter, enum hci_complaint once,
+                     const char *text, unsigned number)
 {
     hci->counters[counter]++;
     if (hci->said & once)
@@ -118,7 +118,7 @@ void hci_complain(struct bl_hci *hci, enum hci_counter counter, enum hci_complai
     bl_env_log(hci->env, BL_LOG_WARNING, text, number);
 }
 
-void hci_high_water(struct bl_hci *hci, enum hci_counter counter, uint64_t value)
+void bl_hci_high_water(struct bl_hci *hci, enum hci_counter counter, uint64_t value)
 {
     if (value > hci->counters[counter])
         hci->counters[counter] = value;
@@ -219,8 +219,8 @@ static bool hci_on_status(struct bl_hci *hci, uint64_t now, const uint8_t *p, si
 
 static void hci_bad_event(struct bl_hci *hci, uint8_t code)
 {
-    hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
-                 "the controller sends an event that is malformed (code 0x%02x)", code);
+    bl_hci_complain(hci, HCI_N_EVENTS_BAD, HCI_SAID_EVENT_BAD,
+                    "the controller sends an event that is malformed (code 0x%02x)", code);
 }
 
 static bool hci_on_completed_packets(struct bl_hci *hci, uint64_t now, const uint8_t *p, size_t n,
@@ -241,7 +241,7 @@ static bool hci_on_hardware_error(struct bl_hci *hci, uint64_t now, const uint8_
     (void)ret;
     bl_env_log(hci->env, BL_LOG_ERROR, "the controller reports hardware error 0x%02x",
                n > 0 ? p[0] : 0);
-    hci_die(hci, "the controller reports a hardware error");
+    bl_hci_die(hci, "the controller reports a hardware error");
     return false;
 }
 
@@ -253,9 +253,9 @@ static bool hci_on_overflow(struct bl_hci *hci, uint64_t now, const uint8_t *p, 
     (void)p;
     (void)n;
     (void)ret;
-    hci_complain(hci, HCI_N_OVERFLOWS, HCI_SAID_OVERFLOW,
-                 "the controller says that its buffers overflow (event 0x%02x)",
-                 EVENT_DATA_BUFFER_OVERFLOW);
+    bl_hci_complain(hci, HCI_N_OVERFLOWS, HCI_SAID_OVERFLOW,
+                    "the controller says that its buffers overflow (event 0x%02x)",
+                    EVENT_DATA_BUFFER_OVERFLOW);
     return false;
 }
 
@@ -331,8 +331,8 @@ static bool hci_event(struct bl_hci *hci, uint64_t now, const uint8_t *p, size_t
     case BL_HCI_PARSE_OK:
         return hci_next_event(hci, ret);
     case BL_HCI_PARSE_UNKNOWN:
-        hci_complain(hci, HCI_N_EVENTS_UNKNOWN, HCI_SAID_EVENT_UNKNOWN,
-                     "the controller sends an event that was not asked for (code 0x%02x)", code);
+        bl_hci_complain(hci, HCI_N_EVENTS_UNKNOWN, HCI_SAID_EVENT_UNKNOWN,
+                        "the controller sends an event that was not asked for (code 0x%02x)", code);
         return false;
     case BL_HCI_PARSE_BAD:
         hci_bad_event(hci, code);
@@ -354,9 +354,9 @@ void bl_hci_receive(struct bl_hci *hci, uint64_t now, const uint8_t *packet, siz
     bool good = n > 0 && ((packet[0] == HCI_H4_EVENT && n >= 3 && packet[2] == n - 3) ||
                           (packet[0] == HCI_H4_ACL && n >= 5));
     if (!good) {
-        hci_complain(hci, HCI_N_PACKETS_BAD, HCI_SAID_PACKET,
-                     "the controller sends a packet that is cut or of no known type (0x%02x)",
-                     n > 0 ? packet[0] : 0);
+        bl_hci_complain(hci, HCI_N_PACKETS_BAD, HCI_SAID_PACKET,
+                        "the controller sends a packet that is cut or of no known type (0x%02x)",
+                        n > 0 ? packet[0] : 0);
         return;
     }
     hci->packet = packet;

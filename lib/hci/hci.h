@@ -83,6 +83,7 @@ struct bl_hci_caps {
     uint8_t accept_list, resolving_list;
     uint16_t adv_data_max; /* 31 without extended advertising */
     uint8_t adv_sets;      /* 1 without */
+    int8_t adv_tx_power;   /* of legacy advertising, dBm; 127: not known */
     uint16_t max_tx_octets, max_tx_time, max_rx_octets, max_rx_time;
     bool extended; /* extended advertising, scanning and initiating are used */
 };

@@ -183,8 +183,8 @@ struct bl_hci {
     struct hci_acl acl;
 };
 
-void hci_die(struct bl_hci *hci, const char *why);
+void bl_hci_die(struct bl_hci *hci, const char *why);
 /* Counts, and says `text` the first time. */
-void hci_complain(struct bl_hci *hci, enum hci_counter counter, enum hci_complaint once,
-                  const char *text, unsigned number);
-void hci_high_water(struct bl_hci *hci, enum hci_counter counter, uint64_t value);
+void bl_hci_complain(struct bl_hci *hci, enum hci_counter counter, enum hci_complaint once,
+                     const char *text, unsigned number);
+void bl_hci_high_water(struct bl_hci *hci, enum hci_counter counter, uint64_t value);

@@ -513,7 +513,7 @@ START_TEST(random_connections_and_traffic_keep_the_books)
     unsigned out[8] = {0}, total = 0, random = 7;
     bool up[8] = {false};
 
-    for (unsigned step = 0; step < 20000; step++) {
+    for (unsigned step = 0; step < 6000; step++) {
         random = random * 1664525 + 1013904223;
         unsigned i = random >> 10 & 7, what = random >> 20 & 7;
         uint16_t handle = (uint16_t)(0x40 + i);
