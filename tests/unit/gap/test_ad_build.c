@@ -300,6 +300,7 @@ int main(void)
     Suite *s = suite_create("gap/ad_build");
     TCase *t = tcase_create("ad_build");
 
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, fields_stand_in_their_order);
     tcase_add_test(t, nothing_at_all_builds_nothing);
     tcase_add_test(t, a_name_that_does_not_fit_moves_to_the_scan_response);

@@ -130,6 +130,7 @@ int main(void)
     Suite *s = suite_create("gap/dup_filter");
     TCase *t = tcase_create("dup_filter");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, advertisement_and_scan_response_are_each_reported_once);
     tcase_add_test(t, changed_data_is_no_news);

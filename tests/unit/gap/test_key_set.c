@@ -164,6 +164,7 @@ int main(void)
     Suite *s = suite_create("gap/key_set");
     TCase *t = tcase_create("key_set");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, an_empty_set_holds_no_memory);
     tcase_add_test(t, a_key_is_new_once);

@@ -262,6 +262,7 @@ int main(void)
     Suite *s = suite_create("gap/scan_filter");
     TCase *t = tcase_create("scan_filter");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, no_filter_passes_everything);
     tcase_add_test(t, services_are_alternatives_and_compared_by_value);

@@ -1235,6 +1235,7 @@ int main(void)
     Suite *s = suite_create("gap/scanner");
     TCase *t = tcase_create("legacy");
 
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, begin_legacy, end);
     tcase_add_test(t, a_scan_sets_parameters_then_enables);
     tcase_add_test(t, a_duration_counts_from_the_start_and_ends_the_scan);
