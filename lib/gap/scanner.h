@@ -7,10 +7,10 @@
  *
  * Merging. The controller runs with the interval and window of the scan with the largest duty
  * cycle, for each PHY among those that want the PHY; actively if any scan is active; on all PHYs
- * wanted. It filters duplicates itself only where that can take nothing from anyone (all scans
- * filter duplicates and none has a filter that depends on more than the address). Each scan has its
- * own filter, duplicates, duration and wish for scan responses. Whenever a scan joins, the
- * controller is restarted, so that its memory of advertisers does not cut the newcomer short.
+ * wanted. It filters duplicates itself (by its own idea of them, on top of ours) only where all
+ * scans filter duplicates and none has a filter that depends on more than the address. Each scan
+ * has its own filter, duplicates, duration and wish for scan responses. Whenever a scan joins,
+ * the controller is restarted, so that its memory of advertisers does not cut the newcomer short.
  *
  * Each scan that was taken ends, whatever happens, in exactly one BL_EV_OP_DONE (of its command)
  * and then one BL_EV_SCAN_DONE; also where the controller refuses it: both with that status.
