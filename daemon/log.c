@@ -11,6 +11,7 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static struct {
     enum log_target target;
     bool journal; /* standard error is the journal's */
     struct log_limit *limit;
+    unsigned lost; /* lines that standard error did not take, not told yet */
 } log_state = {.level = LOG_INFORM};
 
 static const struct {
@@ -92,8 +94,22 @@ static void put_line(enum log_level level, const char *name, const char *text)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = '?';
     line[len] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, line, len + 1);
-    (void)ignored;
+    /* A pipe that poll() calls writable takes PIPE_BUF octets, 4096, without waiting. */
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&ready, 1, 0) > 0 && write(STDERR_FILENO, line, len + 1) >= 0)
+        return;
+    log_state.lost++;
+}
+
+static void tell_lost(void)
+{
+    char text[80];
+    unsigned lost = log_state.lost;
+    log_state.lost = 0;
+    snprintf(text, sizeof(text), "%u lines of this log were lost: nobody read them", lost);
+    put_line(LOG_WARN, NULL, text);
+    if (log_state.lost > 0)
+        log_state.lost = lost; /* nor is this one */
 }
 
 /* The table is made with the first message that may have to be limited: most runs of a quiet
@@ -127,6 +143,8 @@ void log_msg(enum log_level level, const char *name, const char *format, ...)
         }
         put_line(level, name, text);
     }
+    if (log_state.lost > 0)
+        tell_lost();
     errno = saved;
 }
 

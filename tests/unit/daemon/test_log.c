@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -149,6 +150,32 @@ START_TEST(the_journal_gets_levels)
 }
 END_TEST
 
+START_TEST(a_reader_that_hangs_costs_lines_and_no_time)
+{
+    int pipes[2], saved = dup(STDERR_FILENO);
+    size_t n = 0;
+    ssize_t got;
+    log_open();
+    log_set_level("debug");
+    ck_assert_int_eq(pipe(pipes), 0);
+    ck_assert_int_ge(dup2(pipes[1], STDERR_FILENO), 0);
+    for (int i = 0; i < 10000; i++)
+        log_msg(LOG_TRACE, NULL, "line %d", i); /* would wait for ever */
+    ck_assert_int_eq(fcntl(pipes[0], F_SETFL, O_NONBLOCK), 0);
+    while ((got = read(pipes[0], printed, sizeof(printed))) > 0)
+        n += (size_t)got;
+    ck_assert_uint_gt(n, 4096);
+    log_msg(LOG_TRACE, NULL, "again");
+    ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
+    got = read(pipes[0], printed, sizeof(printed) - 1);
+    ck_assert_int_gt(got, 0);
+    printed[got] = '\0';
+    ck_assert_ptr_nonnull(strstr(printed, "bled: again\n"));
+    ck_assert_ptr_nonnull(strstr(printed, "lines of this log were lost"));
+    close(saved);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("daemon/log");
@@ -160,6 +187,7 @@ int main(void)
     tcase_add_test(c, a_flood_is_ten_lines);
     tcase_add_test(c, the_level_chooses);
     tcase_add_test(c, the_journal_gets_levels);
+    tcase_add_test(c, a_reader_that_hangs_costs_lines_and_no_time);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
