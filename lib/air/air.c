@@ -273,13 +273,9 @@ size_t bl_air_next_tx(struct bl_air *air, int i, const uint8_t **bytes)
     }
     struct air_packet *p = c->lent;
     *bytes = p->bytes;
-    if (c->vanish_after == 1) { /* the packet is still to be seen */
-        c->lent = NULL;
-        air_count_packet(air, c);
-        c->lent = p;
-    } else {
-        air_count_packet(air, c);
-    }
+    c->lent = NULL; /* vanishing now, the controller does not take this packet with it */
+    air_count_packet(air, c);
+    c->lent = p;
     return p->len;
 }
 

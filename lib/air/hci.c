@@ -161,6 +161,8 @@ void bl_air_answer(struct air_ctrl *c, uint16_t opcode, bool as_status, uint8_t 
     if (p) {
         p->answer = true;
         hci_enqueue(c, p, late);
+    } else {
+        c->command_pending = false;
     }
     struct list *pos;
     while ((pos = list_pop(&c->held)) != NULL)

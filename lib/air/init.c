@@ -150,6 +150,8 @@ static bool init_wants(struct air_ctrl *c, const struct air_event_pdu *pdu, stru
     if (bl_air_privacy_refuses(c, &pdu->adva))
         return false;
     bl_air_resolve(c, &pdu->adva, id);
+    if (init_connected(c, id)) /* one connection of two devices: Core 5.4, Vol 6, Part B, 4.5 */
+        return false;
     if (init->by_list ? !bl_air_accepted(c, id)
                       : !bl_addr_eq(id, &init->peer) && !bl_addr_eq(&pdu->adva, &init->peer))
         return false;
