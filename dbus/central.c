@@ -501,7 +501,9 @@ void bus_central_on_attempt_ended(struct bus_adapter *a, const struct bl_event *
         return;
 
     struct bl_addr peer = t->params.peer;
-    central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &peer);
+    /* An automatic attempt may end while its connection goes on: nothing was disconnected then. */
+    if (bl_conn_find(a->host, &peer) == 0)
+        central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &peer);
     if (t->params.automatic && e->attempt_ended.status == BL_NOT_ACTIVE &&
         bus_adapter_keeps(a, t->thing.owner)) {
         t->id = 0;

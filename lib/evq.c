@@ -29,7 +29,7 @@ void bl_evq_deinit(struct bl_evq *q)
 
 bool bl_evq_full(const struct bl_evq *q)
 {
-    return q->count >= BL_MAX_EVENTS / 2;
+    return q->count >= BL_MAX_EVENTS / 2 || q->used >= BL_MAX_REPORT_BYTES / 2;
 }
 
 bl_op bl_evq_op(struct bl_evq *q)

@@ -4,9 +4,9 @@
 /*
  * evq: the queue between the stack and its owner, and the book of commands that have not ended.
  *
- * Pushing never fails: input is held back (bl_evq_full) from half the capacity on, and what can
- * follow from one input or from the end of everything is bounded by BL_MAX_*. Reports are the one
- * kind that may be dropped, and are counted then.
+ * Pushing never fails: input is held back (bl_evq_full) from half the capacity on, of events or
+ * bytes, and what can follow from one input or from the end of everything is bounded by BL_MAX_*.
+ * Reports are the one kind that may be dropped, and are counted then.
  */
 
 #include "event.h"

@@ -26,6 +26,8 @@ struct bl_adv {
     uint8_t *bytes;              /* owned */
     enum bl_addr_mode mode;      /* never DEFAULT */
     uint32_t params_stamp, data_stamp, resp_stamp;
+    bool has_tx_power; /* the controller has said it */
+    int8_t tx_power;
     struct bl_addr addr; /* extended: its own address; zero: none made yet */
     uint64_t addr_until;
     bl_op start_op, stop_op; /* not ended */
@@ -46,6 +48,8 @@ static inline bool bl_adv_extended(const struct bl_advertiser *a)
 
 /* advertiser.c */
 struct bl_adv *bl_adv_find(const struct bl_advertiser *a, uint16_t id);
+/* The controller's TX power, for the data of those that want it. */
+void bl_adv_tx_power(struct bl_advertiser *a, struct bl_adv *x, int8_t dbm);
 /* Marks it to end, with this status, as soon as it is off the air. */
 void bl_adv_end(struct bl_adv *x, bl_status status);
 /* Ends those that are marked and off the air: events, and the memory. */

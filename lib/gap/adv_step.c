@@ -353,6 +353,23 @@ static void step_refused(struct bl_advertiser *a, uint64_t now, const struct bl_
     bl_adv_end(x, reply->lost ? (bl_status)BL_TIMEOUT : bl_status_hci(reply->status));
 }
 
+/* Selected_TX_Power: Core 5.4, Vol 4, Part E, 7.8.53. A legacy controller's is known from bring-up.
+ */
+static void step_learn_tx_power(struct bl_advertiser *a, const struct bl_adv_asked *asked,
+                                const struct bl_hci_reply *reply)
+{
+    struct bl_adv *x = bl_adv_find(a, asked->adv);
+    struct rd params = reply->params;
+    int8_t dbm = rd_i8(&params);
+
+    if (!bl_adv_extended(a))
+        dbm = bl_hci_caps(a->radio->hci)->adv_tx_power;
+    else if (!rd_ok(&params))
+        return;
+    if (x && asked->kind == ADV_ASK_PARAMS)
+        bl_adv_tx_power(a, x, dbm);
+}
+
 void bl_advertiser_reply(struct bl_advertiser *a, uint64_t now, const struct bl_hci_reply *reply)
 {
     struct bl_adv_asked asked = a->asked;
@@ -361,10 +378,12 @@ void bl_advertiser_reply(struct bl_advertiser *a, uint64_t now, const struct bl_
     a->asked.kind = ADV_ASK_NONE;
     if (asked.kind == ADV_ASK_NONE)
         return; /* of before a reset, or what it asked for is known by now */
-    if (reply->status == 0 && !reply->lost)
+    if (reply->status == 0 && !reply->lost) {
         step_accepted(&a->sets[asked.set], &asked, now);
-    else
+        step_learn_tx_power(a, &asked, reply);
+    } else {
         step_refused(a, now, &asked, reply);
+    }
     bl_adv_settle(a, now);
     bl_adv_reap(a);
 }

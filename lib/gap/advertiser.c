@@ -16,6 +16,7 @@
  * forgets its end), a refusal's pause, the age of a set's private address, and turns.
  */
 
+#include "gap/ad.h"
 #include "gap/adv_internal.h"
 
 #include "base/cleanup.h"
@@ -193,18 +194,48 @@ static uint8_t *adv_copy(const struct bl_adv_params *p)
     return bytes;
 }
 
+/* Puts the figure into the TX Power Level structures of a payload; true when it changed one. */
+static bool adv_put_tx_power(uint8_t *payload, size_t n, int8_t dbm)
+{
+    bool changed = false;
+
+    for (size_t at = 0; at < n && payload[at] != 0 && payload[at] < n - at; at += 1u + payload[at])
+        if (payload[at] == 2 && payload[at + 1] == BL_AD_TX_POWER &&
+            payload[at + 2] != (uint8_t)dbm) {
+            payload[at + 2] = (uint8_t)dbm;
+            changed = true;
+        }
+    return changed;
+}
+
+void bl_adv_tx_power(struct bl_advertiser *a, struct bl_adv *x, int8_t dbm)
+{
+    x->has_tx_power = true;
+    x->tx_power = dbm;
+    if (!x->params.tx_power)
+        return;
+    if (adv_put_tx_power(x->bytes, x->params.adv_len, dbm))
+        x->data_stamp = adv_data_stamp(a, x->params.adv_len);
+    if (adv_put_tx_power(x->bytes + x->params.adv_len, x->params.resp_len, dbm))
+        x->resp_stamp = adv_data_stamp(a, x->params.resp_len);
+}
+
 /* Gives x what is wanted of it from now on; bytes becomes x's. A new x has stamps of 0. */
 static void adv_assign(struct bl_advertiser *a, struct bl_adv *x, const struct bl_adv_params *p,
                        uint8_t *bytes, enum bl_addr_mode mode)
 {
     bool fresh = x->params_stamp == 0;
 
+    if (p->tx_power && x->has_tx_power) {
+        adv_put_tx_power(bytes, p->adv_len, x->tx_power);
+        adv_put_tx_power(bytes + p->adv_len, p->resp_len, x->tx_power);
+    }
     if (fresh || x->mode != mode || !adv_same_params(&x->params, p))
         x->params_stamp = adv_stamp(a);
-    if (fresh || !adv_same_bytes(x->params.adv_data, x->params.adv_len, p->adv_data, p->adv_len))
+    if (fresh || !adv_same_bytes(x->params.adv_data, x->params.adv_len, bytes, p->adv_len))
         x->data_stamp = adv_data_stamp(a, p->adv_len);
     if (fresh ||
-        !adv_same_bytes(x->params.resp_data, x->params.resp_len, p->resp_data, p->resp_len))
+        !adv_same_bytes(x->params.resp_data, x->params.resp_len, bytes + p->adv_len, p->resp_len))
         x->resp_stamp = adv_data_stamp(a, p->resp_len);
     if (x->mode != mode)
         x->addr = (struct bl_addr){0};
