@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "bus.h"
 #include "bus_ev.h"
+#include "company.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -184,6 +185,7 @@ static int open_bus(struct bled *b)
         .set_log_level = set_log_level,
         .log_target = get_log_target,
         .set_log_target = set_log_target,
+        .manufacturer = company_name,
         .log = log_line,
         .watch_fd = on_watch,
         .rewatch_fd = watch_set,
