@@ -2,11 +2,18 @@
 
 #include "rig.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+
+void rig_must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "rig: not so: %s\n", what);
+    abort();
+}
 
 static int fake_open(void *ctx, bool keep, const char **ret_why)
 {
@@ -69,11 +76,11 @@ static void append_value(sd_bus_message *m, char *line, size_t size)
         } v = {0};
         size_t n = strlen(line);
         if (strchr("av(r{e", type)) {
-            ck_assert_int_ge(sd_bus_message_skip(m, NULL), 0);
+            must(sd_bus_message_skip(m, NULL) >= 0);
             snprintf(line + n, size - n, " ...");
             continue;
         }
-        ck_assert_int_gt(sd_bus_message_read_basic(m, type, &v), 0);
+        must(sd_bus_message_read_basic(m, type, &v) > 0);
         if (type == 's' || type == 'o')
             snprintf(line + n, size - n, " %s", v.s);
         else
@@ -105,7 +112,7 @@ static void keep(struct rig *rig, sd_bus_message *m)
     } else {
         return;
     }
-    ck_assert_uint_lt(rig->n_lines, RIG_LINES);
+    must(rig->n_lines < RIG_LINES);
     rig->lines[rig->n_lines++] = strdup(line);
 }
 
@@ -113,7 +120,7 @@ static bool step_peer(struct rig *rig)
 {
     sd_bus_message *m = NULL;
     int r = sd_bus_process(rig->peer, &m);
-    ck_assert_int_ge(r, 0);
+    must(r >= 0);
     if (m)
         keep(rig, m);
     sd_bus_message_unref(m);
@@ -123,7 +130,7 @@ static bool step_peer(struct rig *rig)
 static bool step_server(struct rig *rig)
 {
     int r = sd_bus_process(rig->server, NULL);
-    ck_assert_int_ge(r, 0);
+    must(r >= 0);
     bool due = rig->bus && bus_deadline(rig->bus) <= rig->now;
     if (due)
         bus_tick(rig->bus, rig->now);
@@ -152,25 +159,25 @@ void rig_start(struct rig *rig, bool hold)
     *rig = (struct rig){.now = 1000000};
     rig->host.info.public_addr = (struct bl_addr){ADDR_PUBLIC, {1, 2, 3, 4, 5, 6}};
     rig->host.info.identity = rig->host.info.current = rig->host.info.public_addr;
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    ck_assert_int_ge(sd_id128_randomize(&id), 0);
-    ck_assert_int_ge(sd_bus_new(&rig->server), 0);
-    ck_assert_int_ge(sd_bus_set_fd(rig->server, fds[0], fds[0]), 0);
-    ck_assert_int_ge(sd_bus_set_server(rig->server, 1, id), 0);
-    ck_assert_int_ge(sd_bus_start(rig->server), 0);
-    ck_assert_int_ge(sd_bus_new(&rig->peer), 0);
-    ck_assert_int_ge(sd_bus_set_fd(rig->peer, fds[1], fds[1]), 0);
-    ck_assert_int_ge(sd_bus_start(rig->peer), 0);
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    must(sd_id128_randomize(&id) >= 0);
+    must(sd_bus_new(&rig->server) >= 0);
+    must(sd_bus_set_fd(rig->server, fds[0], fds[0]) >= 0);
+    must(sd_bus_set_server(rig->server, 1, id) >= 0);
+    must(sd_bus_start(rig->server) >= 0);
+    must(sd_bus_new(&rig->peer) >= 0);
+    must(sd_bus_set_fd(rig->peer, fds[1], fds[1]) >= 0);
+    must(sd_bus_start(rig->peer) >= 0);
     rig_run(rig);
 
     struct bus_options options = {.name = "org.bled", .system = true};
     struct bus_adapter_config config = {
         .rx_buf = 65536, .mtu = 256, .bond = true, .io = 3, .pairable = true, .active = hold};
     strcpy(config.gap_name, "bled");
-    ck_assert_int_ge(bus_new(&rig->bus, rig->server, &options), 0);
+    must(bus_new(&rig->bus, rig->server, &options) >= 0);
     rig->bus->named = true;
-    ck_assert_int_ge(
-        bus_adapter_new(&rig->a, rig->bus, "hci0", "unix:/x", &rig->host, &config, &OPS, rig), 0);
+    must(bus_adapter_new(&rig->a, rig->bus, "hci0", "unix:/x", &rig->host, &config, &OPS, rig) >=
+         0);
     rig_run(rig);
     rig_forget(rig);
 }
@@ -179,7 +186,7 @@ void rig_stop(struct rig *rig)
 {
     rig_forget(rig);
     bus_adapter_free(rig->a);
-    ck_assert(list_empty(&rig->bus->clients));
+    must(list_empty(&rig->bus->clients));
     bus_free(rig->bus);
     sd_bus_close_unref(rig->server);
     sd_bus_close_unref(rig->peer);
@@ -198,14 +205,13 @@ static unsigned call(struct rig *rig, const char *sender, const char *interface,
 {
     sd_bus_message *m;
     uint64_t number = 0;
-    ck_assert_int_ge(sd_bus_message_new_method_call(rig->peer, &m, "org.bled", "/org/bled/hci0",
-                                                    interface, member),
-                     0);
-    ck_assert_int_ge(sd_bus_message_set_sender(m, sender), 0);
-    ck_assert_int_ge(sd_bus_message_set_expect_reply(m, reply), 0);
+    must(sd_bus_message_new_method_call(rig->peer, &m, "org.bled", "/org/bled/hci0", interface,
+                                        member) >= 0);
+    must(sd_bus_message_set_sender(m, sender) >= 0);
+    must(sd_bus_message_set_expect_reply(m, reply) >= 0);
     if (*types)
-        ck_assert_int_ge(sd_bus_message_appendv(m, types, ap), 0);
-    ck_assert_int_ge(sd_bus_send(rig->peer, m, &number), 0);
+        must(sd_bus_message_appendv(m, types, ap) >= 0);
+    must(sd_bus_send(rig->peer, m, &number) >= 0);
     sd_bus_message_unref(m);
     rig_run(rig);
     return (unsigned)number;
@@ -241,7 +247,7 @@ void rig_done(struct rig *rig, bl_op op, bl_status status)
 void rig_vanish(struct rig *rig, const char *name)
 {
     struct bus_client *c = bus_client_find(rig->bus, name);
-    ck_assert_ptr_nonnull(c);
+    must(c != NULL);
     bus_client_vanished(c);
     rig_run(rig);
 }

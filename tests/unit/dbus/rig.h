@@ -29,6 +29,10 @@ struct rig {
     size_t n_lines;
 };
 
+/* Not Check's assertions, because those allocate (see support/oom.h). */
+#define must(x) rig_must(x, #x)
+void rig_must(bool ok, const char *what);
+
 /* The adapter is inactive; `hold` for config->active. */
 void rig_start(struct rig *rig, bool hold);
 void rig_stop(struct rig *rig);

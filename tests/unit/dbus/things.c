@@ -2,8 +2,6 @@
 
 #include "things.h"
 
-#include <check.h>
-
 int things_released, things_done, things_canceled, things_dropped;
 
 static void release(struct bus_thing *t)
@@ -60,12 +58,11 @@ int things_call(struct rig *rig, const char *sender, bool wait, bool reply, bl_o
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     struct bus_call *c;
     static unsigned number = 100000;
-    ck_assert_int_ge(sd_bus_message_new_method_call(rig->server, &m, "org.bled", "/org/bled/hci0",
-                                                    "org.example.None", "Do"),
-                     0);
-    ck_assert_int_ge(sd_bus_message_set_sender(m, sender), 0);
-    ck_assert_int_ge(sd_bus_message_set_expect_reply(m, reply), 0);
-    ck_assert_int_ge(sd_bus_message_seal(m, ++number, 0), 0);
+    must(sd_bus_message_new_method_call(rig->server, &m, "org.bled", "/org/bled/hci0",
+                                        "org.example.None", "Do") >= 0);
+    must(sd_bus_message_set_sender(m, sender) >= 0);
+    must(sd_bus_message_set_expect_reply(m, reply) >= 0);
+    must(sd_bus_message_seal(m, ++number, 0) >= 0);
     int r = bus_enter(rig->a, m, again, 0, NULL, error);
     if (r == 0)
         r = bus_call_new(rig->a, m, &KIND, wait, &c, error);
