@@ -27,7 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_SHUTDOWN_US 2000000u /* for all links to end and Reset to be answered */
+#define HOST_SHUTDOWN_US 1500000u /* for all links to end */
+#define HOST_RESET_US    500000u  /* and for Reset to be answered */
 
 enum { /* fixed channels: Core 5.4, Vol 3, Part A, 2.1 */
        HOST_CID_ATT = 4,
@@ -117,6 +118,8 @@ static void host_failed(struct bl_host *host, uint64_t now, const char *why)
 static void host_connection_complete(struct bl_host *host, uint64_t now,
                                      const struct bl_hci_event *e)
 {
+    if (host->state != BL_HOST_READY)
+        return; /* shutting down: Reset will end it */
     if (e->connection.role == BL_ROLE_CENTRAL) {
         uint16_t attempt = bl_connector_complete(&host->connector, now, e);
         if (e->status == 0)
@@ -298,10 +301,14 @@ static bool host_step(struct bl_host *host, uint64_t now)
            bl_advertiser_step(&host->advertiser, now) || bl_scanner_step(&host->scanner, now);
 }
 
+/* The last command: without it a controller behind a serial line would go on advertising. */
 static void host_leave(struct bl_host *host, uint64_t now)
 {
-    if (host->state == BL_HOST_LEAVING && bl_links_count(&host->links) == 0) {
+    bool late = now >= host->shutdown_deadline;
+
+    if (host->state == BL_HOST_LEAVING && (bl_links_count(&host->links) == 0 || late)) {
         host->state = BL_HOST_RESETTING;
+        host->shutdown_deadline = now + HOST_RESET_US;
         if (bl_hci_cmd(host->hci, BL_CMD_RESET, NULL, 0, BL_HCI_OWNER_HOST, 0) < 0)
             host_reset_answered(host, now);
     }
@@ -397,7 +404,7 @@ void bl_host_tick(struct bl_host *host, uint64_t now)
 {
     if (host->state == BL_HOST_OFF)
         return;
-    if (now >= host->shutdown_deadline) {
+    if (host->state == BL_HOST_RESETTING && now >= host->shutdown_deadline) {
         host_reset_answered(host, now); /* the controller had its time */
         return;
     }
