@@ -77,7 +77,7 @@ void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status)
 void bl_evq_push(struct bl_evq *q, const struct bl_event *e)
 {
     if (q->count == BL_MAX_EVENTS)
-        abort(); /* the bounds in limits.h do not add up: a bug, not an input */
+        abort(); /* the bounds in bounds.h do not add up: a bug, not an input */
     q->ring[(q->head + q->count) % BL_MAX_EVENTS] = *e;
     q->count++;
     if (q->count > q->high_water)

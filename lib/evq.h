@@ -9,8 +9,8 @@
  * Reports are the one kind that may be dropped, and are counted then.
  */
 
+#include "bounds.h"
 #include "event.h"
-#include "limits.h"
 
 struct bl_evq {
     struct bl_event *ring; /* BL_MAX_EVENTS */

@@ -23,9 +23,9 @@
  * and touch *op and other ret_ parameters only on success. Parameters are copied.
  */
 
+#include "bounds.h"
 #include "env.h"
 #include "event.h"
-#include "limits.h"
 #include "types.h"
 
 struct bl_host;

@@ -2,17 +2,10 @@
 
 #include "crypto/crypto.h"
 
-#include "base/cleanup.h"
+#include "crypto/libcrypto.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
-
-static void crypto_ctx_free(EVP_CIPHER_CTX **ctx)
-{
-    EVP_CIPHER_CTX_free(*ctx);
-}
 
 static void crypto_swap(const uint8_t *in, uint8_t *out, size_t n)
 {
@@ -20,18 +13,31 @@ static void crypto_swap(const uint8_t *in, uint8_t *out, size_t n)
         out[i] = in[n - 1 - i];
 }
 
+/* One block, most significant octet first. */
+static int crypto_aes(const uint8_t key[static 16], const uint8_t in[static 16],
+                      uint8_t out[static 32])
+{
+    const struct libcrypto *c = bl_libcrypto();
+    EVP_CIPHER_CTX *ctx = c ? c->EVP_CIPHER_CTX_new() : NULL;
+    int n = 0, r = -EIO;
+
+    if (!ctx)
+        return r;
+    if (c->EVP_EncryptInit_ex(ctx, c->EVP_aes_128_ecb(), NULL, key, NULL) == 1 &&
+        c->EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
+        c->EVP_EncryptUpdate(ctx, out, &n, in, 16) == 1 && n == 16)
+        r = 0;
+    c->EVP_CIPHER_CTX_free(ctx);
+    return r;
+}
+
 int bl_crypto_e(const uint8_t key[static 16], const uint8_t in[static 16], uint8_t out[static 16])
 {
-    _cleanup_(crypto_ctx_free) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     uint8_t k[16], block[16], result[32];
-    int n = 0, r = -EIO;
 
     crypto_swap(key, k, 16);
     crypto_swap(in, block, 16);
-    if (ctx && EVP_EncryptInit_ex(ctx, EVP_aes_128_ecb(), NULL, k, NULL) == 1 &&
-        EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
-        EVP_EncryptUpdate(ctx, result, &n, block, 16) == 1 && n == 16)
-        r = 0;
+    int r = crypto_aes(k, block, result);
     if (r == 0)
         crypto_swap(result, out, 16);
     else
@@ -54,10 +60,17 @@ int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
 
 void bl_crypto_wipe(void *p, size_t n)
 {
-    OPENSSL_cleanse(p, n);
+    explicit_bzero(p, n);
 }
 
+/* Every octet is looked at, whatever the ones before it were, and volatile keeps the compiler from
+ * ending early. */
 int bl_crypto_equal(const void *a, const void *b, size_t n)
 {
-    return CRYPTO_memcmp(a, b, n) == 0;
+    const volatile uint8_t *x = a, *y = b;
+    uint8_t differ = 0;
+
+    for (size_t i = 0; i < n; i++)
+        differ |= x[i] ^ y[i];
+    return differ == 0;
 }

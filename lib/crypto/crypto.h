@@ -6,7 +6,8 @@
  * the wire (least significant octet first), as HCI and SMP carry it; the functions turn it round
  * where the specification's definitions are most significant first.
  *
- * All return 0, or -EIO when libcrypto refuses (no memory, a FIPS policy): outputs are then zeroed.
+ * All return 0, or -EIO when libcrypto refuses (no memory, a FIPS policy) or cannot be loaded,
+ * which happens with the first call of any of them but the last two: outputs are then zeroed.
  */
 
 #include <stddef.h>

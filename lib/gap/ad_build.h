@@ -11,8 +11,8 @@
  * 1.3). Nothing is shortened: too much is an error.
  */
 
+#include "bounds.h"
 #include "gap/ad.h"
-#include "limits.h"
 
 struct bl_ad_manufacturer {
     uint16_t company;

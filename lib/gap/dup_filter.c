@@ -13,7 +13,7 @@
 
 #include "gap/dup_filter.h"
 
-#include "limits.h"
+#include "bounds.h"
 
 void bl_dup_filter_init(struct dup_filter *f, uint64_t seed)
 {

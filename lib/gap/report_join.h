@@ -11,8 +11,8 @@
  * to make room comes out as it is, marked truncated.
  */
 
+#include "bounds.h"
 #include "hci/event.h"
-#include "limits.h"
 #include "report.h"
 
 /* The next packet of a chain is at most this far from the one before (AUX Offset: 13 bits of 300

@@ -18,9 +18,9 @@
 
 #include "base/buf.h"
 #include "base/rd.h"
+#include "bounds.h"
 #include "env.h"
 #include "hci/event.h"
-#include "limits.h"
 #include "types.h"
 
 #define BL_HCI_COMMAND_TIMEOUT_US 2000000u

@@ -32,6 +32,31 @@ static void vector(const char *file, const char *name, uint8_t *ret, size_t n)
     ck_assert_msg(found, "no %s in %s", name, path);
 }
 
+static bool has_libcrypto(void)
+{
+    bool found = false;
+    char line[512];
+    FILE *f = fopen("/proc/self/maps", "r");
+
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof(line), f))
+        found = found || strstr(line, "/libcrypto.so");
+    fclose(f);
+    return found;
+}
+
+START_TEST(libcrypto_is_loaded_with_the_first_cipher_only)
+{
+    uint8_t a[16] = {0}, b[16] = {0};
+
+    ck_assert(bl_crypto_equal(a, b, 16));
+    bl_crypto_wipe(a, 16);
+    ck_assert(!has_libcrypto());
+    ck_assert_int_eq(bl_crypto_e(a, b, b), 0);
+    ck_assert(has_libcrypto());
+}
+END_TEST
+
 START_TEST(e_is_aes_128_of_fips_197)
 {
     uint8_t key[16], plain[16], cipher[16], out[16];
@@ -89,6 +114,7 @@ int main(void)
     Suite *s = suite_create("crypto");
     TCase *t = tcase_create("crypto");
 
+    tcase_add_test(t, libcrypto_is_loaded_with_the_first_cipher_only);
     tcase_add_test(t, e_is_aes_128_of_fips_197);
     tcase_add_test(t, ah_gives_the_specifications_sample);
     tcase_add_test(t, equal_is_about_every_octet);

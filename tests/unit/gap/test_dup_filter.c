@@ -2,7 +2,7 @@
 
 #include "gap/dup_filter.h"
 
-#include "limits.h"
+#include "bounds.h"
 #include "oom.h"
 
 #include <check.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* limits: every bound on what a peer, a controller or a client can make the stack hold. */
+/* bounds: every bound on what a peer, a controller or a client can make the stack hold. */
 
 enum {
     BL_MAX_LINKS = 64,            /* connections of one controller at once */
