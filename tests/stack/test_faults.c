@@ -18,7 +18,7 @@
 enum { MOST_STEPS = 2000 };
 
 /* Waits for the end of a command, if there is to be one. False: it cannot be any more. */
-static bool ended(struct stack *s, size_t end, bl_op op, int r, struct bl_event *ret)
+static bool ended(struct stack *s, size_t end, const bl_op *op, int r, struct bl_event *ret)
 {
     uint64_t until = s->now + 60 * SECOND;
 
@@ -27,13 +27,13 @@ static bool ended(struct stack *s, size_t end, bl_op op, int r, struct bl_event 
     while (s->now <= until) {
         struct stack_end *e = &s->end[end];
         for (size_t i = 0; i < e->n_events; i++)
-            if (e->events[i].kind == BL_EV_OP_DONE && e->events[i].done.op == op) {
+            if (e->events[i].kind == BL_EV_OP_DONE && e->events[i].done.op == *op) {
                 *ret = e->events[i];
                 return ret->done.status == BL_OK;
             }
         stack_run(s, 50000);
     }
-    ck_abort_msg("command %u at end %zu never ended", op, end);
+    ck_abort_msg("command %u at end %zu never ended", *op, end);
     return false;
 }
 
@@ -48,7 +48,7 @@ static void advertise_and_wait(struct stack *s)
     uint16_t adv;
     bl_op op;
 
-    ended(s, 0, op, bl_advertise(s->end[0].host, s->now, 0, &p, &adv, &op), &e);
+    ended(s, 0, &op, bl_advertise(s->end[0].host, s->now, 0, &p, &adv, &op), &e);
 }
 
 /* Every procedure once, from end 1 to end 0, whatever comes of each. */
@@ -71,18 +71,18 @@ static void scenario(struct stack *s, const struct bl_addr *peer)
     bl_op op = 0;
 
     advertise_and_wait(s);
-    ended(s, 1, op, bl_advertise(h, s->now, 0, &adv, &set, &op), &e);
-    ended(s, 1, op, bl_scan(h, s->now, &scan, &id, &op), &e);
+    ended(s, 1, &op, bl_advertise(h, s->now, 0, &adv, &set, &op), &e);
+    ended(s, 1, &op, bl_scan(h, s->now, &scan, &id, &op), &e);
     stack_run(s, 300000);
-    if (ended(s, 1, op, bl_connect(h, s->now, &to, &id, &op), &e)) {
+    if (ended(s, 1, &op, bl_connect(h, s->now, &to, &id, &op), &e)) {
         uint16_t conn = e.done.conn;
-        ended(s, 1, op, bl_read_rssi(h, s->now, conn, &op), &e);
-        ended(s, 1, op, bl_update_parameters(h, s->now, conn, &params, &op), &e);
-        ended(s, 1, op, bl_set_phy(h, s->now, conn, BL_PHYS_2M, BL_PHYS_2M, &op), &e);
-        ended(s, 1, op, bl_set_data_length(h, s->now, conn, 100, &op), &e);
-        ended(s, 1, op, bl_disconnect(h, s->now, conn, 0x13, &op), &e);
+        ended(s, 1, &op, bl_read_rssi(h, s->now, conn, &op), &e);
+        ended(s, 1, &op, bl_update_parameters(h, s->now, conn, &params, &op), &e);
+        ended(s, 1, &op, bl_set_phy(h, s->now, conn, BL_PHYS_2M, BL_PHYS_2M, &op), &e);
+        ended(s, 1, &op, bl_set_data_length(h, s->now, conn, 100, &op), &e);
+        ended(s, 1, &op, bl_disconnect(h, s->now, conn, 0x13, &op), &e);
     }
-    ended(s, 1, op, bl_advertise_stop(h, s->now, set, &op), &e);
+    ended(s, 1, &op, bl_advertise_stop(h, s->now, set, &op), &e);
 }
 
 static void restart(struct stack *s, size_t end)
@@ -99,7 +99,7 @@ static void restart(struct stack *s, size_t end)
     e->dead = false;
     e->die_after = 0;
     ck_assert_int_eq(bl_host_start(e->host, s->now, &op), 0);
-    ck_assert_msg(ended(s, end, op, 0, &done), "the controller did not come back");
+    ck_assert_msg(ended(s, end, &op, 0, &done), "the controller did not come back");
 }
 
 /* Both ends work again, and nothing is left over. */
@@ -121,7 +121,7 @@ static void all_is_well(struct stack *s, unsigned step)
         restart(s, end);
         bl_op done;
         if (bl_host_shutdown(s->end[end].host, s->now, &done) == 0)
-            ended(s, end, done, 0, &e);
+            ended(s, end, &done, 0, &e);
         s->end[end].dead = true;
         restart(s, end);
     }
