@@ -104,8 +104,11 @@ static int take(struct adapter *a)
         else
             r = start_host(a);
     }
-    if (r >= 0)
+    if (r >= 0) {
+        a->expected = a->expected || wanted(a);
+        bus_adapter_opening(a->bus); /* calls wait for this attempt */
         return 0;
+    }
     transport_explain(&a->transport, r, a->why, sizeof(a->why));
     give_back(a);
     a->failures++;

@@ -3,7 +3,7 @@
 /*
  * adapter: the life of one controller as its clients see it.
  *
- *                 open()                     BL_EV_READY
+ *                 open(), opening            BL_EV_READY
  *     INACTIVE ------------> ACTIVATING --------------------> ACTIVE
  *        ^  ^------ failed ------'                              | nothing wants it, Reset
  *        |                                                      v
@@ -233,6 +233,14 @@ void bus_adapter_probed(struct bus_adapter *a)
 {
     if (a->state == BUS_INACTIVE)
         learn(a);
+}
+
+void bus_adapter_opening(struct bus_adapter *a)
+{
+    if (a->state != BUS_INACTIVE || !bus_adapter_wanted(a))
+        return;
+    a->state = BUS_ACTIVATING;
+    a->opened = true;
 }
 
 void bus_adapter_on_ready(struct bus_adapter *a, const struct bl_event *e)

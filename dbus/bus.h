@@ -71,8 +71,9 @@ struct bus_options {
     /* May be NULL. One line for the log, without a newline, at syslog's level; borrowed. */
     void (*log)(void *ctx, int level, const char *text);
     void (*name_acquired)(void *ctx); /* the bus name is ours */
-    /* Calls ready(userdata, revents) from the loop for poll(2)'s events; hang-up and error always,
-     * also where events is 0. unwatch_fd may be called from within ready(). */
+    /* Calls ready(userdata, revents) from the loop for poll(2)'s events, hang-up and error too.
+     * POLLIN belongs to events always: who does not take in what a client writes is called again
+     * and again. unwatch_fd may be called from within ready(). */
     int (*watch_fd)(void *ctx, int fd, uint32_t events,
                     void (*ready)(void *userdata, uint32_t revents), void *userdata,
                     struct bus_watch **ret);
@@ -113,6 +114,9 @@ void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e);
 void bus_adapter_failed(struct bus_adapter *a, const char *why);
 /* Identity and static facts learnt by probing at start (from bl_host_info), while inactive. */
 void bus_adapter_probed(struct bus_adapter *a);
+/* The daemon begins by itself to take a controller that is wanted: calls wait for the outcome,
+ * which is BL_EV_READY or bus_adapter_failed(). Does nothing otherwise. */
+void bus_adapter_opening(struct bus_adapter *a);
 /* Whether anything wants the controller (a hold): the daemon keeps trying to open it while so. True
  * from the start with config->active; dbus/ calls ops->open() only when a client asks. */
 bool bus_adapter_wanted(const struct bus_adapter *a);

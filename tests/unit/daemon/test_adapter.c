@@ -201,6 +201,11 @@ void bus_adapter_probed(struct bus_adapter *a)
     (void)a;
 }
 
+void bus_adapter_opening(struct bus_adapter *a)
+{
+    (void)a;
+}
+
 bool bus_adapter_wanted(const struct bus_adapter *a)
 {
     (void)a;

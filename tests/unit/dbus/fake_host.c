@@ -8,7 +8,8 @@ static int command(struct bl_host *host, bl_op *op)
 {
     if (host->result < 0)
         return host->result;
-    *op = ++host->last_op;
+    if (op)
+        *op = ++host->last_op;
     return 0;
 }
 

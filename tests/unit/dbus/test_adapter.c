@@ -234,6 +234,40 @@ START_TEST(a_lost_controller_is_failed_after_the_property_and_comes_back)
 }
 END_TEST
 
+START_TEST(calls_wait_for_an_attempt_of_the_daemons_own)
+{
+    rig_ready(&rig);
+    bus_adapter_failed(rig.a, "it was unplugged.");
+    bus_adapter_opening(rig.a);
+    unsigned c = rig_call(&rig, ":1.1", A, "Reset", "a{sv}", 0);
+    ck_assert_str_eq(rig_answer(&rig, c), "");
+    bus_adapter_failed(rig.a, "it does not answer.");
+    rig_run(&rig);
+    ck_assert_str_eq(rig_answer(&rig, c), "org.bled.Error.NotActive");
+    ck_assert_uint_eq(rig_count(&rig, "signal Failed"), 1);
+    bus_adapter_opening(rig.a);
+    unsigned d = rig_call(&rig, ":1.1", A, "HciCommand", "qqay", 3, 3, 0);
+    unsigned s = set_active(":1.2", 1);
+    ck_assert_str_eq(rig_answer(&rig, s), "");
+    ready();
+    ck_assert_str_eq(rig_answer(&rig, s), "reply");
+    ck_assert_str_eq(rig_answer(&rig, d), "org.freedesktop.DBus.Error.AccessDenied");
+    ck_assert(!rig.a->restore);
+}
+END_TEST
+
+START_TEST(an_attempt_that_nobody_wants_is_a_probe)
+{
+    bus_adapter_opening(rig.a);
+    ck_assert_int_eq(rig.a->state, BUS_INACTIVE);
+    unsigned c = rig_call(&rig, ":1.1", A, "Reset", "a{sv}", 0);
+    ck_assert_str_eq(rig_answer(&rig, c), "org.bled.Error.NotActive");
+    ready();
+    ck_assert_int_eq(rig.a->state, BUS_INACTIVE);
+    ck_assert(rig.a->known);
+}
+END_TEST
+
 START_TEST(set_active_false_while_lost_gives_the_controller_up)
 {
     rig_ready(&rig);
@@ -342,6 +376,8 @@ int main(void)
     tcase_add_test(t, a_client_that_vanishes_during_its_bring_up_takes_it_back);
     tcase_add_test(t, attach_again_replaces_the_options);
     tcase_add_test(t, a_lost_controller_is_failed_after_the_property_and_comes_back);
+    tcase_add_test(t, calls_wait_for_an_attempt_of_the_daemons_own);
+    tcase_add_test(t, an_attempt_that_nobody_wants_is_a_probe);
     tcase_add_test(t, set_active_false_while_lost_gives_the_controller_up);
     tcase_add_test(t, reset_of_an_adapter_that_others_hold_is_busy);
     tcase_add_test(t, reset_that_does_not_come_back_is_failed);

@@ -132,6 +132,9 @@ static void ready(void)
 {
     if (rig.a->state != BUS_ACTIVATING && rig.a->state != BUS_INACTIVE)
         return;
+    bus_adapter_opening(rig.a);
+    if (pick(3) == 0)
+        return;
     bus_adapter_event(rig.a, &(struct bl_event){.kind = BL_EV_READY});
     rig_run(&rig);
 }
