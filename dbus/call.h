@@ -24,7 +24,7 @@
  *         r = bus_opts_read(m, OPTS, ARRAY_LEN(OPTS), &opts, error);
  *         if (r < 0)
  *             return r;
- *         r = bus_call_new(a, m, &CONNECT, opts.head.wait, &call, error);
+ *         r = bus_call_new(a, m, &CONNECT, !opts.head.no_wait, &call, error);
  *         if (r < 0)
  *             return r;                          Busy: 64 calls of this client have not ended
  *         r = bl_connect(a->host, bus_now(a), &params, &c->attempt, &op);
