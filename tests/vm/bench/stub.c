@@ -4,16 +4,18 @@
  *
  *     stub SOCKET ADVERTISERS RATE COUNT
  *
- * Serves one H4 connection on a unix socket. Bring-up commands of a 4.0 controller are answered;
- * once scanning is enabled, COUNT reports go out, RATE a second, one an event as controllers do it,
- * from ADVERTISERS addresses in turn. Scanning disabled pauses the flood. "listening" and "done"
- * are told on standard output, "done" with the microseconds that the flood took.
+ * Serves H4 on a unix socket, a connection after the other. Bring-up commands of a 4.0 controller
+ * are answered; once scanning is enabled, COUNT reports go out, RATE a second, one an event as
+ * controllers do it, from ADVERTISERS addresses in turn. Scanning disabled pauses the flood.
+ * "listening" and "done" are told on standard output, "done" with the microseconds that the flood
+ * took.
  *
  * It must cost little beside the host that is measured, so it is one timer and one write a report.
  */
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,7 +92,7 @@ struct stub {
     size_t have;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     perror(what);
     exit(1);
@@ -111,7 +113,7 @@ static void put(const struct stub *s, const uint8_t *bytes, size_t n)
         if (put < 0) {
             if (errno == EINTR)
                 continue;
-            exit(errno == EPIPE || errno == ECONNRESET ? 0 : 1);
+            return; /* the host has gone: the next read says so */
         }
         bytes += put;
         n -= (size_t)put;
@@ -259,11 +261,24 @@ static int serve(const char *path)
         die(path);
     puts("listening");
     fflush(stdout);
-    int host = accept(fd, NULL, NULL);
-    if (host < 0)
-        die("accept");
-    close(fd);
-    return host;
+    return fd;
+}
+
+/* Until the host hangs up. */
+static void converse(struct stub *s)
+{
+    struct pollfd fds[] = {{.fd = s->host, .events = POLLIN}, {.fd = s->timer, .events = POLLIN}};
+    bool more = true;
+    s->have = 0;
+    while (more) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            die("poll");
+        if (fds[1].revents & POLLIN)
+            tick(s);
+        if (fds[0].revents)
+            more = receive(s);
+    }
+    arm(s, false);
 }
 
 int main(int argc, char **argv)
@@ -280,17 +295,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "stub: advertisers from 1, rate from 2\n");
         return 2;
     }
-    s.host = serve(argv[1]);
+    signal(SIGPIPE, SIG_IGN);
+    int listener = serve(argv[1]);
     s.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     if (s.timer < 0)
         die("timerfd_create");
-    struct pollfd fds[] = {{.fd = s.host, .events = POLLIN}, {.fd = s.timer, .events = POLLIN}};
-    for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            die("poll");
-        if (fds[1].revents & POLLIN)
-            tick(&s);
-        if (fds[0].revents && !receive(&s))
-            return 0;
+    while ((s.host = accept(listener, NULL, NULL)) >= 0) {
+        converse(&s);
+        close(s.host);
     }
+    die("accept");
 }
