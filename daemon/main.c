@@ -21,6 +21,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,19 @@ struct bled {
     bool named, ending, probing;
     int status; /* to exit with */
 };
+
+/*
+ * What a host keeps ready for many links, commands and events is to cost nothing until it is used,
+ * and what a burst needed is to go back. Large objects get pages of their own for that, which are
+ * zero when they come: calloc() touches none. malloc() does so only for what does not fit into
+ * the heap's spare room, so there is little of it.
+ */
+static void set_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 8192);
+    mallopt(M_TOP_PAD, 8192);
+    mallopt(M_TRIM_THRESHOLD, 65536);
+}
 
 static void tell_status(struct bled *b)
 {
@@ -321,6 +335,7 @@ static int set_defaults(struct config *c)
 int main(int argc, char **argv)
 {
     struct bled b = {.status = EXIT_SUCCESS};
+    set_memory();
     log_open();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
