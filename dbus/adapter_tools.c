@@ -137,7 +137,7 @@ int bus_tools_stop_capture(sd_bus_message *m, void *userdata, sd_bus_error *erro
     struct bus_adapter *a = userdata;
     struct bus_owner *owner;
 
-    int r = bus_enter(a, m, bus_tools_stop_capture, BUS_ROOT | BUS_WHILE_INACTIVE, &owner, error);
+    int r = bus_enter(a, m, bus_tools_stop_capture, BUS_WHILE_INACTIVE, &owner, error);
     if (r != 0)
         return r;
     if (a->capture.owner) {
