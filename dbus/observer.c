@@ -616,15 +616,16 @@ static void observer_deliver(struct scan *s, const struct bl_report *r, const ch
 void bus_observer_on_report(struct bus_adapter *a, const struct bl_event *e)
 {
     struct observer *o = observer_of(a);
-    char addr[ADDR_TEXT_LEN];
+    char addr[ADDR_TEXT_LEN] = "";
 
-    bl_addr_format(&e->report.addr, addr);
     list_each(l, next, &o->scans)
     {
         struct scan *s = list_entry(l, struct scan, link);
         if (s->slot == NO_SLOT || s->stopped || s->replaced || !(e->report.scans >> s->slot & 1))
             continue;
         o->results++;
+        if (s->kind != SCAN_STREAM && !addr[0])
+            bl_addr_format(&e->report.addr, addr);
         observer_deliver(s, &e->report, addr);
     }
 }

@@ -11,6 +11,7 @@
 
 #include "scan.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,10 +33,11 @@ struct stream {
 
 static void stream_ready(void *userdata, uint32_t events);
 
-static void stream_put(uint8_t *to, uint64_t value, unsigned n)
+/* One store where n is a constant. */
+static inline void stream_put(uint8_t *to, uint64_t value, size_t n)
 {
-    for (unsigned i = 0; i < n; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
+    value = htole64(value);
+    memcpy(to, &value, n);
 }
 
 static size_t stream_record(const struct stream *t, const struct bl_report *r, uint8_t *out)
