@@ -21,6 +21,7 @@
 #include "emit.h"
 #include "error.h"
 #include "modules.h"
+#include "news.h"
 #include "opts.h"
 #include "owner.h"
 
@@ -88,6 +89,7 @@ struct bus_adapter {
     struct list calls;                        /* every call that has not ended */
     struct list by_op[BUS_CALL_BUCKETS];
     struct list held; /* calls to be dispatched again (bus_enter), in order */
+    struct news news; /* see bus_news() */
 
     void *module[BUS_MODULES];
     sd_bus_slot *slots[BUS_MODULES];

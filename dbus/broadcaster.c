@@ -7,6 +7,10 @@
  * A set stays known after its end, with its payload (a later Advertise without one uses it again),
  * until its owner goes or the adapter becomes inactive: `adv` is 0 then, and its thing is of
  * another kind (BROADCASTER_KEPT).
+ *
+ * An end is told by BL_EV_ADV_STOPPED where the set has been on the air (`lived`), else by the
+ * OP_DONE of its start alone. A set whose end is on its way when it is advertised again is left to
+ * that end (`leaving`), and another takes its number.
  */
 
 #include "broadcaster.h"
@@ -21,7 +25,7 @@
 
 enum {
     ALL_SETS = 255,
-    ENDED = 16,     /* how many ended by connections are remembered for whose they were */
+    ENDED = 64,     /* how many of the last ended are remembered for whose they were */
     MAX_SETS = 256, /* known at once, ended ones included; the oldest ended one makes room */
 };
 
@@ -31,16 +35,18 @@ struct set {
     struct bus_adapter *adapter;
     uint8_t number;
     uint16_t adv; /* the stack's; 0: not on the air */
+    bl_op op;     /* of its last start */
     struct payload payload;
     struct bl_adv_params params; /* data pointers are set when it is begun */
-    struct list stops;           /* StopAdvertising calls that wait for its end */
+    bool lived;                  /* has been on the air since adv is what it is */
     bool called_off;             /* ended by StopAdvertising or with its owner */
-    bool leaving;                /* the owner goes: to be freed at its end */
+    bool leaving;                /* to be freed at its end: the owner goes, or another took over */
     bool remembered;
 };
 
 struct broadcaster {
     struct list sets;
+    struct list stops; /* StopAdvertising calls that wait */
     unsigned n_sets;
     struct {
         uint16_t adv;
@@ -54,6 +60,11 @@ struct advertise_call {
     struct bus_call call;
     uint8_t number;
     uint16_t adv;
+};
+
+struct stop_call {
+    struct bus_call call;
+    uint8_t number;
 };
 
 static struct broadcaster *broadcaster_of(const struct bus_adapter *a)
@@ -77,35 +88,53 @@ static struct set *set_find(struct bus_adapter *a, const struct bus_owner *owner
     list_each(l, next, &broadcaster_of(a)->sets)
     {
         struct set *s = list_entry(l, struct set, link);
-        if (s->thing.owner == owner && s->number == number)
+        if (s->thing.owner == owner && s->number == number && !s->leaving)
             return s;
     }
     return NULL;
 }
 
-struct bus_owner *bus_broadcaster_owner(struct bus_adapter *a, uint16_t adv)
+struct bus_owner *bus_broadcaster_owner(struct bus_adapter *a, uint16_t adv, bool *ret_gone)
 {
     struct broadcaster *b = broadcaster_of(a);
     struct set *s = set_by_adv(a, adv);
 
+    *ret_gone = false;
     if (s)
         return s->thing.owner;
     for (unsigned i = 0; adv != 0 && i < ENDED; i++) {
         struct bus_owner *owner = a->owners[b->ended[i].slot];
-        if (b->ended[i].adv == adv && owner && owner->serial == b->ended[i].owner)
-            return owner;
+        if (b->ended[i].adv != adv)
+            continue;
+        *ret_gone = !owner || owner->serial != b->ended[i].owner;
+        return *ret_gone ? NULL : owner;
     }
     return NULL;
 }
 
 /* ---- a set's life ---- */
 
-static void set_answer_stops(struct set *s)
+static bool set_is_stopped_by(const struct set *s, const struct bus_owner *owner, uint8_t number)
 {
-    struct list *l;
+    return s->thing.owner == owner && (number == ALL_SETS || s->number == number);
+}
 
-    while ((l = list_pop(&s->stops))) {
+/* Answers the StopAdvertising calls that have nothing more to wait for. */
+static void broadcaster_answer_stops(struct bus_adapter *a)
+{
+    list_each(l, next, &broadcaster_of(a)->stops)
+    {
         struct bus_call *c = list_entry(l, struct bus_call, waiting);
+        bool over = true;
+        list_each(k, after, &broadcaster_of(a)->sets)
+        {
+            const struct set *s = list_entry(k, struct set, link);
+            if (s->adv != 0 && s->called_off &&
+                set_is_stopped_by(s, c->owner, ((struct stop_call *)c)->number))
+                over = false;
+        }
+        if (!over)
+            continue;
         bus_call_reply(c, "");
         bus_call_free(c);
     }
@@ -113,28 +142,27 @@ static void set_answer_stops(struct set *s)
 
 static void set_free(struct set *s)
 {
-    set_answer_stops(s);
-    broadcaster_of(s->adapter)->n_sets--;
+    struct bus_adapter *a = s->adapter;
+
+    broadcaster_of(a)->n_sets--;
     payload_clear(&s->payload);
     list_remove(&s->link);
     bus_thing_remove(&s->thing);
     free(s);
+    broadcaster_answer_stops(a);
 }
 
-/* Calls it off. True: the stack will say that it has ended. */
+/* Calls it off. True: its end will be told by an event. */
 static bool set_stop(struct set *s)
 {
     struct bus_adapter *a = s->adapter;
-    bl_op op;
 
     s->remembered = false;
     if (s->adv == 0)
         return false;
     s->called_off = true;
-    if (bl_advertise_stop(a->host, bus_now(a), s->adv, &op) < 0) {
-        s->adv = 0;
-        return false;
-    }
+    /* Refused: it is at its end already, of which the event is on its way. */
+    (void)bl_advertise_stop(a->host, bus_now(a), s->adv, NULL);
     bus_kick(a);
     return true;
 }
@@ -165,29 +193,44 @@ static void set_mark(struct set *s)
     s->thing.kind = s->adv != 0 ? &BROADCASTER_SET : &BROADCASTER_KEPT;
 }
 
+/* It is on the air no more. */
+static void set_ended(struct set *s)
+{
+    s->adv = 0;
+    s->lived = false;
+    set_mark(s);
+    if (s->leaving)
+        set_free(s);
+    else
+        broadcaster_answer_stops(s->adapter);
+}
+
+/* A connection may follow, also where the set was called off: it is the set's owner's. */
+static void broadcaster_remember_owner(struct broadcaster *b, const struct set *s)
+{
+    b->ended[b->next_ended].adv = s->adv;
+    b->ended[b->next_ended].slot = (uint8_t)s->thing.owner->slot;
+    b->ended[b->next_ended].owner = s->thing.owner->serial;
+    b->next_ended = (b->next_ended + 1) % ENDED;
+}
+
 void bus_broadcaster_on_stopped(struct bus_adapter *a, const struct bl_event *e)
 {
-    struct broadcaster *b = broadcaster_of(a);
     struct set *s = set_by_adv(a, e->adv_stopped.adv);
 
     if (!s)
         return;
 
     struct bus_owner *owner = s->thing.owner;
+    bus_log(a->bus, BL_LOG_DEBUG, "%s: advertising set %u of %s has ended (0x%03x)", a->name,
+            s->number, owner->who, e->adv_stopped.status);
     bus_emit(a, bus_owner_bit(owner), BROADCASTER_INTERFACE, "AdvertisingStopped", "yq", s->number,
              e->adv_stopped.status);
-    if (e->adv_stopped.status == BL_OK && !s->called_off) { /* by a connection, which follows */
-        b->ended[b->next_ended].adv = s->adv;
-        b->ended[b->next_ended].slot = (uint8_t)owner->slot;
-        b->ended[b->next_ended].owner = owner->serial;
-        b->next_ended = (b->next_ended + 1) % ENDED;
-    }
-    s->adv = 0;
+    if (e->adv_stopped.status == BL_OK)
+        broadcaster_remember_owner(broadcaster_of(a), s);
     s->remembered =
         !s->called_off && e->adv_stopped.status == BL_NOT_ACTIVE && bus_adapter_keeps(a, owner);
-    set_answer_stops(s);
-    if (s->leaving)
-        set_free(s);
+    set_ended(s);
 }
 
 /* ---- Advertise ---- */
@@ -198,16 +241,21 @@ static void advertise_done(struct bus_call *call, const struct bl_event *e)
     struct set *s = set_by_adv(call->adapter, c->adv);
 
     if (e->done.status == BL_OK) {
+        bus_log(call->adapter->bus, BL_LOG_DEBUG, "%s: advertising set %u is on the air",
+                call->adapter->name, c->number);
+        if (s)
+            s->lived = true;
         bus_call_reply(call, "y", c->number);
         return;
     }
-    if (s && e->done.status != BL_CANCELED) { /* it has never been there: no AdvertisingStopped */
-        s->adv = 0;
-        set_mark(s);
-        if (s->leaving)
-            set_free(s);
-    }
+    if (e->done.status != BL_CANCELED)
+        bus_log(call->adapter->bus, BL_LOG_WARNING, "%s: advertising set %u was refused: %s",
+                call->adapter->name, c->number, bus_error_text(e->done.status));
     bus_call_fail(call, e->done.status, "advertising set %u", c->number);
+    /* Not that of a start that another one has replaced; and where the set has been on the air,
+     * ADV_STOPPED follows. */
+    if (s && s->op == e->done.op && !s->lived)
+        set_ended(s);
 }
 
 static const struct bus_call_kind ADVERTISE = {
@@ -236,6 +284,7 @@ enum { /* rows that matter whether given */
        OPT_SERVICE_DATA,
        OPT_TX_POWER,
        OPT_DIRECTED,
+       OPT_SCANNABLE,
 };
 
 #define ADVERTISE_FIELD(member) offsetof(struct advertise_opts, member)
@@ -253,8 +302,8 @@ static const struct bus_opt ADVERTISE_OPTS[] = {
                           payload_opt_service_data},
     [OPT_TX_POWER] = {"tx_power", "b", ADVERTISE_FIELD(payload.tx_power), 0, 0, NULL},
     [OPT_DIRECTED] = {"directed", "(ys)", ADVERTISE_FIELD(directed), 0, 0, bus_opt_addr},
+    [OPT_SCANNABLE] = {"scannable", "b", ADVERTISE_FIELD(scannable), 0, 0, NULL},
     {"connectable", "b", ADVERTISE_FIELD(connectable), 0, 0, NULL},
-    {"scannable", "b", ADVERTISE_FIELD(scannable), 0, 0, NULL},
     {"set", "y", ADVERTISE_FIELD(set), 0, ALL_SETS - 1, NULL},
     {"resume", "b", ADVERTISE_FIELD(resume), 0, 0, NULL},
     {"extended", "b", ADVERTISE_FIELD(extended), 0, 0, NULL},
@@ -265,7 +314,8 @@ static const struct bus_opt ADVERTISE_OPTS[] = {
     {"addr_mode", "y", ADVERTISE_FIELD(addr_mode), 0, 3, NULL},
 };
 
-static void advertise_given(struct advertise_opts *o)
+/* What was given, what stands for what was not, and what contradicts itself. */
+static int advertise_given(struct advertise_opts *o, sd_bus_error *error)
 {
     const struct bus_opts *h = &o->head;
     struct payload_opts *p = &o->payload;
@@ -276,6 +326,19 @@ static void advertise_given(struct advertise_opts *o)
     p->has_fields = false;
     for (size_t row = OPT_NAME; row <= OPT_TX_POWER; row++)
         p->has_fields |= bus_opts_given(h, row);
+    if (!bus_opts_given(h, OPT_SCANNABLE)) {
+        /* An extended set says all in its advertisement unless it is to be scanned. */
+        o->scannable = !o->extended;
+        return 0;
+    }
+    /* Core 5.4, Vol 4, Part E, 7.8.53 */
+    if (o->scannable && o->extended && o->connectable)
+        return bus_error_invalid(error, "scannable: an extended set is connectable or scannable, "
+                                        "not both; give connectable false too.");
+    if (!o->scannable && !o->extended && o->connectable && !bus_opts_given(h, OPT_DIRECTED))
+        return bus_error_invalid(error, "scannable: a connectable legacy set always is (ADV_IND); "
+                                        "give connectable false or extended true too.");
+    return 0;
 }
 
 static struct bl_adv_params advertise_params(const struct advertise_opts *o, uint32_t interval_us)
@@ -283,9 +346,7 @@ static struct bl_adv_params advertise_params(const struct advertise_opts *o, uin
     return (struct bl_adv_params){
         .interval_us = interval_us,
         .connectable = o->connectable,
-        /* A legacy connectable set is scannable; an extended one cannot be. Core 5.4, Vol 4, Part
-         * E, 7.8.53. */
-        .scannable = o->scannable && !(o->extended && o->connectable),
+        .scannable = o->scannable,
         .extended = o->extended,
         .resume = o->resume,
         .has_directed = bus_opts_given(&o->head, OPT_DIRECTED),
@@ -350,7 +411,6 @@ static struct set *set_new(struct bus_adapter *a, struct bus_owner *owner, uint8
         return NULL;
     s->adapter = a;
     s->number = number;
-    list_init(&s->stops);
     list_append(&broadcaster_of(a)->sets, &s->link);
     broadcaster_of(a)->n_sets++;
     bus_thing_add(&s->thing, owner, &BROADCASTER_KEPT);
@@ -370,6 +430,8 @@ static int set_begin(struct set *s, const struct bl_adv_params *params,
     p.tx_power = payload->tx_power;
 
     int r = bl_advertise(a->host, bus_now(a), s->adv, &p, &s->adv, ret_op);
+    if (r == 0)
+        s->op = *ret_op;
     set_mark(s);
     return r;
 }
@@ -378,7 +440,7 @@ static int advertise(struct bus_adapter *a, sd_bus_message *m, struct bus_owner 
                      const struct advertise_opts *o, uint32_t interval_us, sd_bus_error *error)
 {
     struct bl_adv_params params = advertise_params(o, interval_us);
-    struct set *s = set_find(a, owner, o->set);
+    struct set *old = set_find(a, owner, o->set), *s = old;
     struct payload payload, none = {0};
     struct bus_call *call = NULL;
     size_t adv_max, resp_max;
@@ -389,13 +451,11 @@ static int advertise(struct bus_adapter *a, sd_bus_message *m, struct bus_owner 
                          resp_max, &payload, error);
     if (r < 0)
         return r;
-    bool fresh = !s;
-    if (fresh && !(s = set_new(a, owner, o->set)))
-        r = -ENOMEM;
-    if (r >= 0)
-        r = bus_call_new(a, m, &ADVERTISE, !o->head.no_wait, &call, error);
+    r = bus_call_new(a, m, &ADVERTISE, !o->head.no_wait, &call, error);
     if (r >= 0) {
-        r = set_begin(s, &params, &payload, &op);
+        r = old ? set_begin(s, &params, &payload, &op) : -ENOENT;
+        if (r == -ENOENT) /* there is none, or its end is under way */
+            r = (s = set_new(a, owner, o->set)) ? set_begin(s, &params, &payload, &op) : -ENOMEM;
         if (r < 0)
             r = advertise_refused(r, o, interval_us, error);
     }
@@ -403,10 +463,12 @@ static int advertise(struct bus_adapter *a, sd_bus_message *m, struct bus_owner 
         payload_clear(&payload);
         if (call)
             bus_call_free(call);
-        if (fresh && s)
+        if (s && s != old)
             set_free(s);
         return r;
     }
+    if (old && s != old)
+        old->leaving = true;
     payload_clear(&s->payload);
     s->payload = payload;
     s->params = params;
@@ -428,7 +490,7 @@ static int method_advertise(sd_bus_message *m, void *userdata, sd_bus_error *err
     _cleanup_free_ struct advertise_opts *o = calloc(1, sizeof(*o));
     if (!o)
         return -ENOMEM;
-    o->connectable = o->scannable = true;
+    o->connectable = true;
     o->addr_mode = BL_ADDR_MODE_DEFAULT;
     r = sd_bus_message_read(m, "u", &interval_us);
     if (r < 0)
@@ -436,8 +498,8 @@ static int method_advertise(sd_bus_message *m, void *userdata, sd_bus_error *err
     r = bus_opts_read(m, ADVERTISE_OPTS, ARRAY_LEN(ADVERTISE_OPTS), o, error);
     if (r < 0)
         return r;
-    advertise_given(o);
-    return advertise(a, m, owner, o, interval_us, error);
+    r = advertise_given(o, error);
+    return r < 0 ? r : advertise(a, m, owner, o, interval_us, error);
 }
 
 /* ---- StopAdvertising ---- */
@@ -445,7 +507,7 @@ static int method_advertise(sd_bus_message *m, void *userdata, sd_bus_error *err
 static const struct bus_call_kind STOP_ADVERTISING = {
     .method = "StopAdvertising",
     .out = "",
-    .size = sizeof(struct bus_call),
+    .size = sizeof(struct stop_call),
 };
 
 static int method_stop_advertising(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -453,7 +515,6 @@ static int method_stop_advertising(sd_bus_message *m, void *userdata, sd_bus_err
     struct bus_adapter *a = userdata;
     struct bus_owner *owner;
     struct bus_call *call;
-    struct set *last = NULL;
     uint8_t number;
 
     int r = bus_enter(a, m, method_stop_advertising, BUS_WHILE_INACTIVE, &owner, error);
@@ -462,18 +523,18 @@ static int method_stop_advertising(sd_bus_message *m, void *userdata, sd_bus_err
     r = sd_bus_message_read(m, "y", &number);
     if (r < 0)
         return r;
-    list_each(l, next, &broadcaster_of(a)->sets)
-    {
-        struct set *s = list_entry(l, struct set, link);
-        if (s->thing.owner == owner && (number == ALL_SETS || s->number == number) && set_stop(s))
-            last = s; /* they end in this order: the last one's end is the end of all */
-    }
-    if (!last)
-        return sd_bus_reply_method_return(m, "");
     r = bus_call_new(a, m, &STOP_ADVERTISING, true, &call, error);
     if (r < 0)
         return r;
-    list_append(&last->stops, &call->waiting);
+    ((struct stop_call *)call)->number = number;
+    list_append(&broadcaster_of(a)->stops, &call->waiting);
+    list_each(l, next, &broadcaster_of(a)->sets)
+    {
+        struct set *s = list_entry(l, struct set, link);
+        if (set_is_stopped_by(s, owner, number))
+            (void)set_stop(s);
+    }
+    broadcaster_answer_stops(a); /* at once where nothing is on the air */
     return 1;
 }
 
@@ -486,6 +547,7 @@ static int broadcaster_init(struct bus_adapter *a)
     if (!b)
         return -ENOMEM;
     list_init(&b->sets);
+    list_init(&b->stops);
     a->module[BUS_MODULE_broadcaster] = b;
     return 0;
 }
@@ -517,12 +579,21 @@ static void broadcaster_restore(struct bus_adapter *a)
     list_each(l, next, &broadcaster_of(a)->sets)
     {
         struct set *s = list_entry(l, struct set, link);
-        bl_op op;
+        struct bus_call *call = NULL;
+        bl_op op = 0;
         if (!s->remembered)
             continue;
         s->remembered = false;
-        int r = set_begin(s, &s->params, &s->payload, &op);
-        if (r < 0) {
+        int r = bus_call_new(a, NULL, &ADVERTISE, false, &call, NULL);
+        if (r >= 0)
+            r = set_begin(s, &s->params, &s->payload, &op);
+        if (r >= 0) {
+            ((struct advertise_call *)call)->number = s->number;
+            ((struct advertise_call *)call)->adv = s->adv;
+            bus_call_go(call, op);
+        } else {
+            if (call)
+                bus_call_free(call);
             bus_log(a->bus, BL_LOG_WARNING, "%s: set %u could not be restored: %s", a->name,
                     s->number, strerror(-r));
             set_free(s);

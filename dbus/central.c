@@ -24,6 +24,8 @@
 #define CENTRAL_INTERFACE "org.bled.Central1"
 #define NO_CONN           0xffff /* the contract's number for "there was none" */
 
+enum { AUTO_RETRY_US = 200000 }; /* for one that the stack has no room for */
+
 struct central {
     struct list attempts;
     struct bus_adapter *adapter;
@@ -115,6 +117,20 @@ static void attempt_free(struct attempt *t)
     free(t);
 }
 
+/* It is over for now; where it is the daemon's, the controller was lost and `keep`, it is begun
+ * again by restore(). */
+static bool attempt_remember(struct attempt *t, bl_status status, bool keep)
+{
+    t->remembered = keep && t->params.automatic && status == BL_NOT_ACTIVE &&
+                    bus_adapter_keeps(t->adapter, t->thing.owner);
+    if (!t->remembered)
+        return false;
+    t->id = 0;
+    bus_timer_cancel(t->adapter, &t->wait);
+    attempt_answer_cancels(t);
+    return true;
+}
+
 /* A waiting attempt ends otherwise than by its operation. */
 static void attempt_end_waiting(struct attempt *t, bl_status status)
 {
@@ -132,22 +148,31 @@ static void attempt_end_waiting(struct attempt *t, bl_status status)
     attempt_free(t);
 }
 
+static void attempt_try(struct attempt *t);
+
+/* Its scan duration is over; or, automatic, it could not begin for the moment. */
 static void attempt_timeout(struct bus_timer *timer, uint64_t now)
 {
+    struct attempt *t = list_entry(timer, struct attempt, wait);
+
     (void)now;
-    attempt_end_waiting(list_entry(timer, struct attempt, wait), BL_TIMEOUT);
+    if (t->params.automatic)
+        attempt_try(t);
+    else
+        attempt_end_waiting(t, BL_TIMEOUT);
 }
 
 static void attempt_release(struct bus_thing *thing)
 {
     struct attempt *t = list_entry(thing, struct attempt, thing);
 
-    if (t->id == 0)
+    if (t->id == 0) {
         attempt_end_waiting(t, BL_CANCELED);
-    else if (bl_connect_cancel(t->adapter->host, bus_now(t->adapter), t->id) < 0)
-        attempt_free(t);
-    else
-        bus_kick(t->adapter);
+        return;
+    }
+    /* Refused: it has ended, with a connection or without, and the event is on its way. */
+    (void)bl_connect_cancel(t->adapter->host, bus_now(t->adapter), t->id);
+    bus_kick(t->adapter);
 }
 
 static const struct bus_thing_kind CENTRAL_ATTEMPT = {
@@ -189,23 +214,42 @@ static int attempt_begin(struct attempt *t, bl_op *ret_op)
     return r;
 }
 
-/* What was in the way of these has gone. */
-static void attempt_begin_waiting(struct bus_adapter *a, const struct bl_addr *peer)
+static bl_status attempt_refusal(int r)
+{
+    return r == -ENETDOWN ? BL_NOT_ACTIVE : r == -EOPNOTSUPP ? BL_NOT_SUPPORTED : BL_NO_RESOURCES;
+}
+
+/* Begins one that waits, if what was in its way has gone. */
+static void attempt_try(struct attempt *t)
+{
+    struct bus_adapter *a = t->adapter;
+    bl_op op = 0;
+
+    int r = attempt_begin(t, &op);
+    if (r == -EBUSY && t->params.automatic) {
+        bus_timer_set(a, &t->wait, bus_now(a) + AUTO_RETRY_US);
+    } else if (r < 0) {
+        bl_status status = attempt_refusal(r);
+        if (attempt_remember(t, status, true))
+            central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &t->params.peer);
+        else
+            attempt_end_waiting(t, status);
+    } else {
+        if (op != 0 && t->call)
+            bus_call_go(t->call, op);
+        bus_kick(a);
+    }
+}
+
+/* An attempt or a link has ended. All are tried, since which peer they name is the stack's to say:
+ * those that still have to wait are told so. */
+static void central_try_waiting(struct bus_adapter *a)
 {
     list_each(l, next, &central_of(a)->attempts)
     {
         struct attempt *t = list_entry(l, struct attempt, link);
-        bl_op op;
-        if (t->id != 0 || t->remembered || !bl_addr_eq(&t->params.peer, peer))
-            continue;
-        if (attempt_begin(t, &op) < 0) {
-            attempt_end_waiting(t, BL_NOT_ACTIVE);
-            return; /* the list may have changed; the others' timers end them */
-        }
-        if (op != 0 && t->call)
-            bus_call_go(t->call, op);
-        bus_kick(a);
-        return; /* the next one waits for this one */
+        if (t->id == 0 && !t->remembered)
+            attempt_try(t);
     }
 }
 
@@ -220,7 +264,10 @@ static void connect_done(struct bus_call *call, const struct bl_event *e)
         c->attempt->call = NULL;
         c->attempt = NULL;
     }
-    if (e->done.status != BL_OK)
+    if (e->done.status == BL_OK && e->done.conn != 0 &&
+        !bus_conn_find(call->adapter, e->done.conn, NULL)) /* no memory for it: it ends */
+        bus_call_fail(call, BL_NO_RESOURCES, "connecting to %s", bl_addr_format(&c->peer, text));
+    else if (e->done.status != BL_OK)
         bus_call_fail(call, e->done.status, "connecting to %s", bl_addr_format(&c->peer, text));
     else
         bus_call_reply(call, "q", e->done.conn);
@@ -399,7 +446,9 @@ static unsigned central_cancel(struct bus_adapter *a, const struct bus_owner *ow
             attempt_free(t);
         } else if (t->id == 0) {
             attempt_end_waiting(t, BL_CANCELED);
-        } else if (bl_connect_cancel(a->host, bus_now(a), t->id) == 0) {
+        } else {
+            /* Refused: at its end already. */
+            (void)bl_connect_cancel(a->host, bus_now(a), t->id);
             *ret_under_way = t; /* events come in order: the last one's end is the end of all */
         }
     }
@@ -447,18 +496,51 @@ static int method_cancel_connect(sd_bus_message *m, void *userdata, sd_bus_error
 
 /* ---- events ---- */
 
-/* Everybody who waited for this peer has it now. */
-static void central_share(struct bus_adapter *a, struct bus_conn *c, const struct bl_addr *peer)
+static bool attempt_waits_for(const struct attempt *t, const struct bl_addr *peer)
 {
+    return t->id == 0 && !t->remembered && bl_addr_eq(&t->params.peer, peer);
+}
+
+void bus_central_on_connected(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->connected.conn, NULL);
+    bool central = e->connected.role == BL_ROLE_CENTRAL;
+    struct attempt *t = central ? attempt_by_id(a, e->connected.attempt) : NULL;
+    struct bl_addr wanted = t ? t->params.peer : e->connected.peer;
+    char text[ADDR_TEXT_LEN];
+
+    if (c) {
+        list_each(l, next, &central_of(a)->attempts)
+        { /* users first, so that all hear of it */
+            struct attempt *other = list_entry(l, struct attempt, link);
+            if (attempt_waits_for(other, &wanted) && !c->ending)
+                (void)bus_conn_use(c, other->thing.owner);
+        }
+        if (central)
+            bus_emit(a, bus_conn_audience(c), CENTRAL_INTERFACE, "PeripheralConnected", "qys",
+                     c->info.conn, c->peer.type, bl_addr_format(&c->peer, text));
+    }
+    if (t && t->params.automatic)
+        return;
+    if (t)
+        attempt_free(t); /* its call is answered when its operation ends, next */
+}
+
+/* Everybody who waited for this peer has it now, whoever of the two connected. */
+void bus_central_on_shared(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->connected.conn, NULL);
+
+    if (!c || c->ending)
+        return;
     list_each(l, next, &central_of(a)->attempts)
     {
         struct attempt *t = list_entry(l, struct attempt, link);
         struct bus_call *call = t->call;
-        if (t->id != 0 || t->remembered || !bl_addr_eq(&t->params.peer, peer))
+        if (t->id != 0 || t->remembered || t->params.automatic ||
+            bl_conn_find(a->host, &t->params.peer) != c->info.conn)
             continue;
         (void)bus_conn_use(c, t->thing.owner);
-        if (t->params.automatic)
-            continue;
         t->call = NULL;
         if (call)
             ((struct connect_call *)call)->attempt = NULL;
@@ -470,29 +552,6 @@ static void central_share(struct bus_adapter *a, struct bus_conn *c, const struc
     }
 }
 
-void bus_central_on_connected(struct bus_adapter *a, const struct bl_event *e)
-{
-    struct bus_conn *c = bus_conn_find(a, e->connected.conn, NULL);
-    struct attempt *t = attempt_by_id(a, e->connected.attempt);
-    char text[ADDR_TEXT_LEN];
-
-    if (e->connected.role != BL_ROLE_CENTRAL || !c)
-        return;
-
-    struct bl_addr wanted = t ? t->params.peer : c->peer;
-    list_each(l, next, &central_of(a)->attempts)
-    { /* users first, so that all hear of it */
-        struct attempt *other = list_entry(l, struct attempt, link);
-        if (other->id == 0 && !other->remembered && bl_addr_eq(&other->params.peer, &wanted))
-            (void)bus_conn_use(c, other->thing.owner);
-    }
-    bus_emit(a, bus_conn_audience(c), CENTRAL_INTERFACE, "PeripheralConnected", "qys", c->info.conn,
-             c->peer.type, bl_addr_format(&c->peer, text));
-    if (t && !t->params.automatic)
-        attempt_free(t); /* its call is answered when its operation ends, next */
-    central_share(a, c, &wanted);
-}
-
 void bus_central_on_attempt_ended(struct bus_adapter *a, const struct bl_event *e)
 {
     struct attempt *t = attempt_by_id(a, e->attempt_ended.attempt);
@@ -500,19 +559,13 @@ void bus_central_on_attempt_ended(struct bus_adapter *a, const struct bl_event *
     if (!t)
         return;
 
-    struct bl_addr peer = t->params.peer;
     /* An automatic attempt may end while its connection goes on: nothing was disconnected then. */
-    if (bl_conn_find(a->host, &peer) == 0)
-        central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &peer);
-    if (t->params.automatic && e->attempt_ended.status == BL_NOT_ACTIVE &&
-        bus_adapter_keeps(a, t->thing.owner)) {
-        t->id = 0;
-        t->remembered = true;
-        attempt_answer_cancels(t);
+    if (!t->params.automatic || bl_conn_find(a->host, &t->params.peer) == 0)
+        central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &t->params.peer);
+    if (attempt_remember(t, e->attempt_ended.status, true))
         return;
-    }
     attempt_free(t);
-    attempt_begin_waiting(a, &peer);
+    central_try_waiting(a);
 }
 
 void bus_central_on_disconnected(struct bus_adapter *a, const struct bl_event *e)
@@ -525,7 +578,8 @@ void bus_central_on_disconnected(struct bus_adapter *a, const struct bl_event *e
 
 void bus_central_on_gone(struct bus_adapter *a, const struct bl_event *e)
 {
-    attempt_begin_waiting(a, &e->disconnected.peer);
+    (void)e;
+    central_try_waiting(a);
 }
 
 /* ---- the module ---- */
@@ -555,20 +609,17 @@ static void central_deinit(struct bus_adapter *a)
 
 static void central_inactive(struct bus_adapter *a, bool keep)
 {
-    struct central *c = central_of(a);
-
-    /* From the front each time: one that ends may take others with it. */
-    for (struct list *l = c->attempts.next; l != &c->attempts;) {
+    list_each(l, next, &central_of(a)->attempts)
+    {
         struct attempt *t = list_entry(l, struct attempt, link);
-        if (t->remembered && keep) {
-            l = l->next;
+        if (t->remembered && keep)
             continue;
-        }
         if (t->remembered)
             attempt_free(t);
+        else if (attempt_remember(t, BL_NOT_ACTIVE, keep))
+            central_disconnected(a, bus_owner_bit(t->thing.owner), NO_CONN, &t->params.peer);
         else
             attempt_end_waiting(t, BL_NOT_ACTIVE);
-        l = c->attempts.next;
     }
 }
 

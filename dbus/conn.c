@@ -57,11 +57,47 @@ struct bus_use *bus_conn_use_of(const struct bus_conn *c, const struct bus_owner
     return NULL;
 }
 
-void bus_conn_unuse(struct bus_use *use)
+static void conn_unuse(struct bus_use *use)
 {
     list_remove(&use->of_conn);
     bus_thing_remove(&use->thing);
     free(use);
+}
+
+static void conn_changed(const struct bus_conn *c, const char *property, const char *second,
+                         const char *third)
+{
+    char *names[] = {(char *)(uintptr_t)property, (char *)(uintptr_t)second,
+                     (char *)(uintptr_t)third, NULL}; /* sd-bus reads them only */
+
+    bus_emit_changed_strv(c->adapter->bus, c->path, CONN_INTERFACE, names);
+}
+
+bool bus_conn_is_last(const struct bus_use *use)
+{
+    return use->conn->uses.next->next == &use->conn->uses;
+}
+
+void bus_conn_leave(struct bus_use *use)
+{
+    struct bus_conn *c = use->conn;
+    bool owner = c->uses.next == &use->of_conn;
+
+    conn_unuse(use);
+    if (owner)
+        conn_changed(c, "Owner", NULL, NULL);
+}
+
+/* An error but for the reason means that the stack knows it no more: its event is on its way. */
+int bus_conn_end(struct bus_conn *c, uint8_t reason)
+{
+    struct bus_adapter *a = c->adapter;
+
+    if (bl_disconnect(a->host, bus_now(a), c->info.conn, reason, NULL) == -EINVAL)
+        return -EINVAL;
+    c->ending = true;
+    bus_kick(a);
+    return 0;
 }
 
 /* The owner goes: with the last use goes the link, and the use when the link has gone, so that
@@ -69,23 +105,11 @@ void bus_conn_unuse(struct bus_use *use)
 static void conn_use_release(struct bus_thing *thing)
 {
     struct bus_use *use = list_entry(thing, struct bus_use, thing);
-    struct bus_conn *c = use->conn;
-    bl_op op;
 
-    if (c->uses.next->next != &c->uses) {
-        bus_conn_unuse(use);
-        (void)sd_bus_emit_properties_changed(c->adapter->bus->sd, c->path, CONN_INTERFACE, "Owner",
-                                             NULL);
-        return;
-    }
-    if (c->ending)
-        return;
-    if (bl_disconnect(c->adapter->host, bus_now(c->adapter), c->info.conn, 0, &op) < 0) {
-        bus_conn_unuse(use);
-        return;
-    }
-    c->ending = true;
-    bus_kick(c->adapter);
+    if (!bus_conn_is_last(use))
+        bus_conn_leave(use);
+    else if (!use->conn->ending)
+        (void)bus_conn_end(use->conn, 0);
 }
 
 static const struct bus_thing_kind CONN_USE = {
@@ -225,8 +249,13 @@ static void conn_free(struct bus_conn *c)
 {
     struct list *l;
 
+    while ((l = list_pop(&c->ends))) {
+        struct bus_call *call = list_entry(l, struct bus_call, waiting);
+        bus_call_reply(call, "b", 1);
+        bus_call_free(call);
+    }
     while ((l = list_pop(&c->uses)))
-        bus_conn_unuse(list_entry(l, struct bus_use, of_conn));
+        conn_unuse(list_entry(l, struct bus_use, of_conn));
     list_remove(&c->link);
     sd_bus_slot_unref(c->slot);
     free(c);
@@ -240,16 +269,36 @@ static uint64_t conn_realtime(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static void conn_log_up(const struct bus_conn *c)
+{
+    char text[ADDR_TEXT_LEN];
+
+    bus_news(c->adapter, "connection %u: %s %s (%s), for %s", c->info.conn,
+             c->info.role == BL_ROLE_CENTRAL ? "connected to" : "connected by",
+             bl_addr_format(&c->peer, text), c->peer.type == ADDR_RANDOM ? "random" : "public",
+             bus_conn_owner(c)->who);
+}
+
+static void conn_log_down(const struct bus_conn *c, uint8_t reason)
+{
+    char text[ADDR_TEXT_LEN];
+
+    bus_news(c->adapter, "connection %u: %s %s has ended: %s (0x%02x)", c->info.conn,
+             c->info.role == BL_ROLE_CENTRAL ? "to" : "by", bl_addr_format(&c->peer, text),
+             bus_error_text(bl_status_hci(reason)), reason);
+}
+
 void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e)
 {
     struct bus_conn *c = calloc(1, sizeof(*c));
     struct bus_owner *owner = NULL;
+    bool gone = false;
     int r = -ENOMEM;
-    bl_op op;
 
     if (c) {
         list_init(&c->link);
         list_init(&c->uses);
+        list_init(&c->ends);
         c->adapter = a;
         c->peer = e->connected.peer;
         c->since = conn_realtime();
@@ -261,7 +310,7 @@ void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e)
         if (e->connected.role == BL_ROLE_CENTRAL)
             owner = bus_central_owner(a, e->connected.attempt);
         else
-            owner = bus_broadcaster_owner(a, e->connected.adv);
+            owner = bus_broadcaster_owner(a, e->connected.adv, &gone);
         r = bus_conn_use(c, owner ? owner : a->owners[0]);
         if (r >= 0)
             r = sd_bus_add_object_vtable(a->bus->sd, &c->slot, c->path, CONN_INTERFACE, conn_vtable,
@@ -271,14 +320,17 @@ void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e)
         /* Nobody could see or end it: it may not stay. */
         bus_log(a->bus, BL_LOG_ERROR, "%s: connection %u: %s; disconnecting", a->name,
                 e->connected.conn, strerror(-r));
-        (void)bl_disconnect(a->host, bus_now(a), e->connected.conn, 0, &op);
+        (void)bl_disconnect(a->host, bus_now(a), e->connected.conn, 0, NULL);
         bus_kick(a);
         if (c)
             conn_free(c);
         return;
     }
     list_append(&conns_of(a)->all, &c->link);
-    (void)sd_bus_emit_object_added(a->bus->sd, c->path);
+    bus_emit_object_added(a->bus, c->path);
+    conn_log_up(c);
+    if (gone) /* nobody is there any more whom it could have been for */
+        (void)bus_conn_end(c, 0);
 }
 
 static struct bus_conn *conn_refresh(struct bus_adapter *a, uint16_t conn)
@@ -299,8 +351,7 @@ void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e)
     c->info.interval = e->conn_updated.interval;
     c->info.latency = e->conn_updated.latency;
     c->info.timeout = e->conn_updated.timeout;
-    (void)sd_bus_emit_properties_changed(a->bus->sd, c->path, CONN_INTERFACE, "Interval", "Latency",
-                                         "SupervisionTimeout", NULL);
+    conn_changed(c, "Interval", "Latency", "SupervisionTimeout");
 }
 
 void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e)
@@ -312,8 +363,7 @@ void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e)
         return;
     c->info.tx_phy = e->phy_updated.tx;
     c->info.rx_phy = e->phy_updated.rx;
-    (void)sd_bus_emit_properties_changed(a->bus->sd, c->path, CONN_INTERFACE, "TxPhy", "RxPhy",
-                                         NULL);
+    conn_changed(c, "TxPhy", "RxPhy", NULL);
 }
 
 void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e)
@@ -327,7 +377,8 @@ void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e)
 
     if (!c)
         return;
-    (void)sd_bus_emit_object_removed(a->bus->sd, c->path);
+    conn_log_down(c, e->disconnected.reason);
+    bus_emit_object_removed(a->bus, c->path);
     conn_free(c);
 }
 

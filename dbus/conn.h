@@ -20,7 +20,8 @@ struct bus_conn {
     uint64_t since;      /* CLOCK_REALTIME, us */
     sd_bus_slot *slot;
     char path[48];
-    bool ending; /* its last use has ended, a disconnection is under way */
+    bool ending;      /* its last use has ended, a disconnection is under way */
+    struct list ends; /* Disconnect calls to be answered at its end */
 };
 
 struct bus_use {
@@ -35,8 +36,12 @@ struct bus_conn *bus_conn_find(struct bus_adapter *a, uint16_t conn, sd_bus_erro
 int bus_conn_use(struct bus_conn *c, struct bus_owner *owner);
 /* The use of this owner; NULL when it has none. */
 struct bus_use *bus_conn_use_of(const struct bus_conn *c, const struct bus_owner *owner);
-/* Ends a use without regard to whether it was the last. */
-void bus_conn_unuse(struct bus_use *use);
+/* Ends a use that is not the last one. */
+void bus_conn_leave(struct bus_use *use);
+bool bus_conn_is_last(const struct bus_use *use);
+/* Begins the end of the link; BL_EV_DISCONNECTED follows. 0, or -EINVAL for a reason (0: the usual
+ * one) that may not be given. */
+int bus_conn_end(struct bus_conn *c, uint8_t reason);
 /* The first user: whose the connection is. The daemon where nobody is left. */
 struct bus_owner *bus_conn_owner(const struct bus_conn *c);
 /* Who hears of it: everyone where the daemon is among the users, else the users. */

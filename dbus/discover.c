@@ -26,6 +26,7 @@ struct discover {
     struct discovered *entries; /* in order of their first report */
     uint32_t *slots;            /* index + 1; a power of two, at least twice limit */
     uint32_t mask;
+    uint32_t seed; /* so that addresses that collide are not known in advance */
 };
 
 struct discover *bus_discover_new(uint32_t limit)
@@ -39,6 +40,7 @@ struct discover *bus_discover_new(uint32_t limit)
         slots *= 2;
     d->limit = limit;
     d->mask = slots - 1;
+    d->seed = (uint32_t)((uintptr_t)d >> 4);
     d->slots = calloc(slots, sizeof(*d->slots));
     return d->slots ? d : bus_discover_free(d);
 }
@@ -60,7 +62,7 @@ struct discover *bus_discover_free(struct discover *d)
 /* The advertiser's entry; NULL when the limit is reached or there is no memory. */
 static struct discovered *discover_entry(struct discover *d, const struct bl_addr *addr)
 {
-    uint32_t i = bl_addr_hash(addr, 0) & d->mask;
+    uint32_t i = bl_addr_hash(addr, d->seed) & d->mask;
 
     for (; d->slots[i]; i = (i + 1) & d->mask)
         if (bl_addr_eq(&d->entries[d->slots[i] - 1].addr, addr))

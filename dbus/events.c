@@ -28,7 +28,7 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_REPORT] = {bus_observer_on_report},
     [BL_EV_SCAN_DONE] = {bus_observer_on_scan_done},
     [BL_EV_CONNECTED] = {bus_conn_on_connected, bus_central_on_connected,
-                         bus_peripheral_on_connected},
+                         bus_peripheral_on_connected, bus_central_on_shared},
     [BL_EV_ATTEMPT_ENDED] = {bus_central_on_attempt_ended},
     [BL_EV_CONN_UPDATED] = {bus_conn_on_updated, bus_link_on_updated},
     [BL_EV_PHY_UPDATED] = {bus_conn_on_phy},

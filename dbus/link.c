@@ -11,6 +11,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LINK_INTERFACE "org.bled.Link1"
 
@@ -82,40 +83,38 @@ static const struct bus_opt DISCONNECT_OPTS[] = {
     {"reason", "y", offsetof(struct disconnect_opts, reason), 1, 255, NULL},
 };
 
-static void disconnect_done(struct bus_call *call, const struct bl_event *e)
-{
-    if (e->done.status != BL_OK && bus_conn_find(call->adapter, link_conn(call), NULL))
-        bus_call_fail(call, e->done.status, "disconnecting connection %u", link_conn(call));
-    else
-        bus_call_reply(call, "b", 1);
-}
-
+/* Any number of these wait for the one end. */
 static const struct bus_call_kind DISCONNECT = {
     .method = "Disconnect",
     .out = "b",
-    .size = sizeof(struct link_call),
-    .done = disconnect_done,
+    .size = sizeof(struct bus_call),
 };
 
 static int link_disconnect(struct bus_adapter *a, sd_bus_message *m, struct bus_conn *c,
                            const struct disconnect_opts *o, sd_bus_error *error)
 {
     struct bus_call *call;
-    bl_op op = 0;
 
     int r = bus_call_new(a, m, &DISCONNECT, !o->head.no_wait, &call, error);
     if (r < 0)
         return r;
-    r = bl_disconnect(a->host, bus_now(a), c->info.conn, o->reason, &op);
-    if (r == 0)
-        c->ending = true;
-    return link_go(call, c->info.conn, r, op, "disconnecting", error);
+    (void)bus_conn_end(c, o->reason);
+    list_append(&c->ends, &call->waiting);
+    return bus_call_go(call, 0);
+}
+
+/* Core 5.4, Vol 4, Part E, 7.1.6 */
+static bool disconnect_may_say(uint8_t reason)
+{
+    static const uint8_t allowed[] = {0x05, 0x13, 0x14, 0x15, 0x1a, 0x29, 0x3b};
+
+    return memchr(allowed, reason, sizeof(allowed)) != NULL;
 }
 
 static int method_disconnect(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct bus_adapter *a = userdata;
-    struct disconnect_opts o = {0};
+    struct disconnect_opts o = {.reason = 0x13};
     struct bus_owner *owner;
     uint16_t conn;
     int r;
@@ -129,6 +128,11 @@ static int method_disconnect(sd_bus_message *m, void *userdata, sd_bus_error *er
     r = bus_opts_read(m, DISCONNECT_OPTS, ARRAY_LEN(DISCONNECT_OPTS), &o, error);
     if (r < 0)
         return r;
+    if (!disconnect_may_say(o.reason))
+        return bus_error_invalid(error,
+                                 "reason: 0x%02x may not be told to a peer; 0x05, 0x13, 0x14, "
+                                 "0x15, 0x1a, 0x29 and 0x3b may.",
+                                 o.reason);
 
     struct bus_conn *c = bus_conn_find(a, conn, NULL);
     if (!c)
@@ -139,11 +143,9 @@ static int method_disconnect(sd_bus_message *m, void *userdata, sd_bus_error *er
                                 "Connection %u is used by %s; only its users may disconnect it, or "
                                 "anybody with the option force.",
                                 conn, bus_conn_owner(c)->who);
-    if (o.force || c->uses.next->next == &c->uses)
+    if (o.force || bus_conn_is_last(use))
         return link_disconnect(a, m, c, &o, error);
-    bus_conn_unuse(use);
-    (void)sd_bus_emit_properties_changed(a->bus->sd, c->path, "org.bled.Connection1", "Owner",
-                                         NULL);
+    bus_conn_leave(use);
     return sd_bus_reply_method_return(m, "b", 1);
 }
 

@@ -120,9 +120,14 @@ static void scan_end(struct scan *s, bl_status status)
     struct bus_adapter *a = s->adapter;
     bus_mask to = bus_owner_bit(s->thing.owner);
 
+    bus_log(a->bus, BL_LOG_DEBUG, "%s: a scan of %s has ended (0x%03x)", a->name,
+            s->thing.owner->who, status);
     if (s->kind == SCAN_BATCH)
         scan_flush(s);
-    if (s->kind != SCAN_DISCOVER && !s->replaced)
+    if (s->kind == SCAN_STREAM)
+        bus_stream_finish(s->stream);
+    /* One that waits for its controller has had its ScanDone. */
+    if (s->kind != SCAN_DISCOVER && !s->replaced && !s->remembered)
         bus_emit(a, to, OBSERVER_INTERFACE, "ScanDone", "");
     scan_answer(s, s->replaced ? BL_CANCELED : status);
     if (status == BL_NOT_ACTIVE && !s->stopped && !s->replaced && s->params.duration_ms == 0 &&
@@ -138,13 +143,15 @@ static void scan_end(struct scan *s, bl_status status)
 void bus_scan_stop(struct scan *s)
 {
     struct bus_adapter *a = s->adapter;
-    bl_op op;
 
-    s->stopped = true;
-    if (s->slot == NO_SLOT || bl_scan_stop(a->host, bus_now(a), s->slot, &op) < 0)
+    if (s->slot == NO_SLOT) {
         scan_end(s, BL_OK);
-    else
-        bus_kick(a);
+        return;
+    }
+    if (!s->stopped) /* refused: it has ended, and SCAN_DONE is on its way */
+        (void)bl_scan_stop(a->host, bus_now(a), s->slot, NULL);
+    s->stopped = true;
+    bus_kick(a);
 }
 
 static void scan_release(struct bus_thing *thing)
@@ -254,7 +261,10 @@ static int scan_start(struct scan *s, bl_op *ret_op)
 {
     struct bus_adapter *a = s->adapter;
 
-    return bl_scan(a->host, bus_now(a), &s->params, &s->slot, ret_op);
+    int r = bl_scan(a->host, bus_now(a), &s->params, &s->slot, ret_op);
+    if (r == 0)
+        bus_log(a->bus, BL_LOG_DEBUG, "%s: %s scans", a->name, s->thing.owner->who);
+    return r;
 }
 
 /* It runs, or the controller has refused (SCAN_DONE has come then, and has answered). */

@@ -279,6 +279,8 @@ void bus_client_vanished(struct bus_client *c)
         struct bus_owner *o = find_owner(a, c->name);
         if (!o)
             continue;
+        if (!o->ending)
+            bus_news(a, "%s has left without Detach; what it owned ends", o->who);
         o->client = NULL; /* no signals, and its name owns nothing from here on */
         c->owners--;
         bus_owner_end(o, NULL);

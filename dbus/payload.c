@@ -109,6 +109,8 @@ static int payload_raw(const struct payload_opts *o, const struct payload *last,
     size_t adv_len = o->has_adv_data ? o->adv_data.n : last->adv_len;
     size_t resp_len = o->has_resp_data ? o->resp_data.n : last->resp_len;
 
+    if (adv_max == 0 && !o->has_adv_data)
+        adv_len = 0; /* a payload used again for a set that has none */
     if (adv_len > adv_max)
         return payload_too_long("adv_data", adv_len, adv_max, error);
     if (resp_len > resp_max) {

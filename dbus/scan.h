@@ -61,5 +61,7 @@ int bus_discover_append(const struct discover *d, sd_bus_message *m);
  * reader; what is beyond is dropped and counted in the next record. */
 int bus_stream_new(struct scan *s, size_t max, struct stream **ret, int *ret_fd);
 struct stream *bus_stream_free(struct stream *t);
+/* No more will come: what waits goes out as far as the socket takes it. */
+void bus_stream_finish(struct stream *t);
 void bus_stream_report(struct stream *t, const struct bl_report *r);
 uint64_t bus_stream_dropped(const struct stream *t);

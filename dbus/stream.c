@@ -77,12 +77,14 @@ int bus_stream_new(struct scan *s, size_t max, struct stream **ret, int *ret_fd)
     t->fd = -1;
     t->scan = s;
     t->max = max;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
+    int r = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
+    if (r < 0) {
+        r = -errno;
         bus_stream_free(t);
-        return -errno;
+        return r;
     }
     t->fd = fds[0];
-    int r = o->watch_fd(o->ctx, t->fd, POLLIN, stream_ready, t, &t->watch);
+    r = o->watch_fd(o->ctx, t->fd, POLLIN, stream_ready, t, &t->watch);
     if (r < 0) {
         close(fds[1]);
         bus_stream_free(t);
@@ -177,6 +179,17 @@ static void stream_flush(struct stream *t)
     t->scan->adapter->bus->options.rewatch_fd(t->watch, POLLIN);
 }
 
+void bus_stream_finish(struct stream *t)
+{
+    int room = 4 << 20; /* beyond the usual, for a reader that is behind: there is no later */
+
+    if (t->used == 0 || !t->watch)
+        return;
+    if (setsockopt(t->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+        (void)setsockopt(t->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    stream_flush(t);
+}
+
 static void stream_ready(void *userdata, uint32_t events)
 {
     struct stream *t = userdata;
@@ -184,8 +197,12 @@ static void stream_ready(void *userdata, uint32_t events)
 
     /* A reader has nothing to say: what it sends is taken out and dropped, an end is its end. */
     if (events & (POLLHUP | POLLERR) ||
-        (events & POLLIN && recv(t->fd, &ignored, 1, MSG_DONTWAIT) == 0))
+        (events & POLLIN && recv(t->fd, &ignored, 1, MSG_DONTWAIT) == 0)) {
+        /* The hang-up lasts: not to be told of it again until the scan has ended. */
+        t->scan->adapter->bus->options.unwatch_fd(t->watch);
+        t->watch = NULL;
         bus_scan_stop(t->scan);
-    else if (events & POLLOUT)
+    } else if (events & POLLOUT) {
         stream_flush(t);
+    }
 }

@@ -21,6 +21,9 @@
  *   -EOPNOTSUPP the controller cannot
  *   -ENOMEM     no memory
  * and touch *op and other ret_ parameters only on success. Parameters are copied.
+ *
+ * bl_advertise_stop, bl_scan_stop and bl_disconnect take NULL for op too: then nobody waits for an
+ * OP_DONE, and the end is never refused for want of a number (-EBUSY), also while events wait.
  */
 
 #include "bounds.h"

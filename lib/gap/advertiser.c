@@ -319,13 +319,14 @@ int bl_advertiser_stop(struct bl_advertiser *a, uint64_t now, uint16_t adv, bl_o
     (void)now;
     if (!x || x->stopping)
         return -ENOENT;
-    bl_op mine = bl_evq_op(a->radio->events);
-    if (mine == 0)
+    bl_op mine = op ? bl_evq_op(a->radio->events) : 0;
+    if (op && mine == 0)
         return -EBUSY;
     a->settled = false;
     x->stop_op = mine;
     bl_adv_end(x, BL_OK);
-    *op = mine;
+    if (op)
+        *op = mine;
     bl_adv_reap(a);
     return 0;
 }

@@ -74,7 +74,7 @@ int bl_links_disconnect(struct bl_links *l, uint64_t now, uint16_t conn, uint8_t
         return -EINVAL;
     if (!link)
         return -ENOTCONN;
-    if ((r = link_op_begin(l, link, LINK_OP_DISCONNECT, op)) < 0)
+    if (op && (r = link_op_begin(l, link, LINK_OP_DISCONNECT, op)) < 0)
         return r;
     if (!link->ending)
         link_begin_end(l, now, link, reason);

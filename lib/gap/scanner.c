@@ -285,10 +285,11 @@ int bl_scanner_stop_scan(struct bl_scanner *s, uint64_t now, uint16_t scan, bl_o
     if (scan >= BL_MAX_SCANS || !s->slots[scan])
         return -ENOENT;
 
-    bl_op mine = bl_evq_op(s->radio->events);
-    if (mine == 0)
+    bl_op mine = op ? bl_evq_op(s->radio->events) : 0;
+    if (op && mine == 0)
         return -EBUSY;
-    *op = mine;
+    if (op)
+        *op = mine;
     bl_scanner_end(s, UINT64_C(1) << scan, BL_CANCELED, BL_OK);
     bl_evq_op_done(s->radio->events, mine, BL_OK);
     return 0;

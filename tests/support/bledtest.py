@@ -9,11 +9,13 @@ Nothing here sleeps: every wait is for an event, with a deadline that only a fai
 (from the environment) is the build directory.
 """
 import asyncio
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 from dbus_next import Message, MessageType, Variant  # noqa: F401 (re-exported)
@@ -209,8 +211,10 @@ class Log:
 
 
 class World:
-    def __init__(self, controllers=2, air_args=(), air=True):
+    def __init__(self, controllers=2, air_args=(), air=True, control=False):
+        """control: controllers can be told to fail, by air_does()."""
         self.controllers, self.air_args, self.with_air = controllers, list(air_args), air
+        self.control, self.victims = control, None
         self.processes, self.clients, self.bleds, self.air = [], [], [], None
 
     def hci(self, index):
@@ -236,9 +240,9 @@ class World:
         await asyncio.wait_for(self.daemon.stdout.readline(), DEADLINE)
         self.address = f"unix:path={path}"
 
-    async def spawn(self, *argv, tag, stdout=None, env=None):
+    async def spawn(self, *argv, tag, stdout=None, env=None, stdin=None):
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=subprocess.DEVNULL, stdout=stdout or subprocess.DEVNULL,
+            *argv, stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.DEVNULL,
             stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
         process.log = Log(tag, process.stderr)
         self.processes.append((tag, process))
@@ -247,11 +251,37 @@ class World:
     async def start_air(self, *args):
         (self.dir / "air").mkdir(exist_ok=True)
         self.air = await self.spawn(build() / "daemon/bled-air", str(self.dir / "air"), "-n",
-                                    str(self.controllers), *self.air_args, *args, tag="air",
-                                    stdout=subprocess.PIPE)
+                                    str(self.controllers), *self.air_args, *args,
+                                    *(["--control"] if self.control else []), tag="air",
+                                    stdout=subprocess.PIPE,
+                                    stdin=subprocess.PIPE if self.control else None)
         while (line := await asyncio.wait_for(self.air.stdout.readline(), DEADLINE)) != b"ready\n":
             if not line:
                 raise AssertionError("bled-air did not start: " + self.air.log.text)
+
+    async def air_does(self, *commands):
+        """Commands to the simulated radio (see bled-air --control)."""
+        self.air.stdin.write("".join(c + "\n" for c in commands).encode())
+        await self.air.stdin.drain()
+
+    async def victim(self, bled, *calls, path="/org/bled/hci0", sync=True):
+        """A client in a process of its own (see victim.py), to be ended with kill()."""
+        if not self.victims:
+            script = pathlib.Path(__file__).with_name("victim.py")
+            self.victims = await self.spawn(sys.executable, str(script), tag="victims",
+                                            stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        order = {"bus": self.address, "name": bled.name, "path": path, "calls": calls, "sync": sync}
+        self.victims.stdin.write(json.dumps(order).encode() + b"\n")
+        await self.victims.stdin.drain()
+        line = await asyncio.wait_for(self.victims.stdout.readline(), DEADLINE)
+        if not line:
+            raise AssertionError("no victim: " + self.victims.log.text)
+        return json.loads(line)
+
+    async def kill(self, victim, watcher):
+        """SIGKILL; returns when the bus has noticed."""
+        os.kill(victim["pid"], signal.SIGKILL)
+        await watcher.expect("NameOwnerChanged", victim["name"], victim["name"], "")
 
     async def client(self, match=True):
         c = await Client(self.address).open(match)
@@ -331,7 +361,6 @@ class World:
 
 def main(*tests):
     """Runs coroutines named test_*, a line each; exits with their count of failures as the status."""
-    import sys
     import time
     import traceback
     chosen = [t for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
