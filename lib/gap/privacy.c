@@ -241,6 +241,8 @@ int bl_privacy_check(const struct bl_privacy *p, enum bl_privacy_user user, enum
 
 void bl_privacy_release(struct bl_privacy *p, enum bl_privacy_user user)
 {
+    if (p->claims[user] == BL_ADDR_MODE_DEFAULT)
+        return; /* released again and again by those who rest: not a reason to ask anew */
     p->claims[user] = BL_ADDR_MODE_DEFAULT;
     if (!privacy_is_claimed(p))
         p->refused = false;

@@ -288,6 +288,18 @@ START_TEST(refused_first_address_ends_the_claim_and_is_tried_again)
 }
 END_TEST
 
+START_TEST(refused_address_is_not_asked_for_again_by_those_who_rest)
+{
+    w->radio.config.addr_mode = BL_ADDR_MODE_STATIC;
+    gap_world_ready(w);
+    gap_world_answer(w, gap_world_expect(w, SET_ADDR, NULL), BL_HCI_COMMAND_DISALLOWED);
+    for (unsigned user = 0; user < BL_PRIVACY_USERS; user++) {
+        bl_privacy_release(&w->privacy, (enum bl_privacy_user)user); /* they do in every step */
+        gap_world_quiet(w);
+    }
+}
+END_TEST
+
 START_TEST(unsupported_command_is_an_error_not_a_wait)
 {
     uint8_t type;
@@ -608,6 +620,7 @@ int main(void)
     tcase_add_test(own_case, pause_ends_when_the_claim_that_needed_it_is_gone);
     tcase_add_test(own_case, nobody_is_disturbed_without_a_claim);
     tcase_add_test(own_case, refused_first_address_ends_the_claim_and_is_tried_again);
+    tcase_add_test(own_case, refused_address_is_not_asked_for_again_by_those_who_rest);
     tcase_add_test(own_case, unsupported_command_is_an_error_not_a_wait);
     tcase_add_test(own_case, refused_renewal_leaves_the_old_address_for_a_period);
     tcase_add_test(own_case, renewal_without_randomness_leaves_the_old_address_for_a_period);
