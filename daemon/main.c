@@ -50,13 +50,14 @@ struct bled {
  * What a host keeps ready for many links, commands and events is to cost nothing until it is used,
  * and what a burst needed is to go back. Large objects get pages of their own for that, which are
  * zero when they come: calloc() touches none. malloc() does so only for what does not fit into
- * the heap's spare room, so there is little of it.
+ * the heap's spare room, so there is to be little of it, and what there is already goes first.
  */
 static void set_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 8192);
     mallopt(M_TOP_PAD, 8192);
     mallopt(M_TRIM_THRESHOLD, 65536);
+    malloc_trim(0);
 }
 
 static void tell_status(struct bled *b)
