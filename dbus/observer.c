@@ -25,6 +25,10 @@ enum {
     BATCH_BYTES = 65536,  /* of data in one ScanResults; then it goes early */
     DISCOVER_LIMIT = 256, /* advertisers, unless told */
     DISCOVER_LIMIT_MAX = 4096,
+    /* A script looks for a few seconds and expects to find who is there: the seed's window for a
+     * Scan, 11.25 ms of every 1.28 s, would miss most. */
+    DISCOVER_INTERVAL_US = 60000,
+    DISCOVER_WINDOW_US = 30000,
 };
 
 struct observer {
@@ -189,7 +193,12 @@ struct scan_opts {
     struct scan_lists lists;
 };
 
-enum { SCAN_OPT_RSSI_MIN = 0, SCAN_OPT_COMMON = 10 };
+enum {
+    SCAN_OPT_RSSI_MIN = 0,
+    SCAN_OPT_INTERVAL = 1,
+    SCAN_OPT_WINDOW = 2,
+    SCAN_OPT_COMMON = 10,
+};
 
 /* The rows of Scan, then those that some methods have: a method's table is a part of this one. */
 static const struct bus_opt SCAN_OPTS[] = {
@@ -392,6 +401,11 @@ static int method_scan_or_discover(sd_bus_message *m, struct bus_adapter *a,
         return r;
     if (discover && duration == 0)
         return bus_error_invalid(error, "Discover needs a duration; 0 would never be answered.");
+    if (discover && !bus_opts_given(&o->head, SCAN_OPT_INTERVAL) &&
+        !bus_opts_given(&o->head, SCAN_OPT_WINDOW)) {
+        o->interval_us = DISCOVER_INTERVAL_US;
+        o->window_us = DISCOVER_WINDOW_US;
+    }
 
     struct scan *old = discover ? NULL : scan_of_owner(a, owner);
     enum scan_kind kind = discover ? SCAN_DISCOVER : o->batch_ms ? SCAN_BATCH : SCAN_SIGNALS;

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Broadcaster1: payloads, sets, ends."""
+import asyncio
+
 from bledtest import Error, World, main, plain, Variant
 
 WINDOW = {"interval_us": Variant("u", 100000), "window_us": Variant("u", 100000),
@@ -165,6 +167,69 @@ async def test_extended_sets():
             "extended": Variant("b", True), "secondary_phy": Variant("s", "2m"),
             "adv_data": Variant("ay", b"\x03\x09Pi")})
         await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {})
+
+
+async def test_extended_sets_are_scannable_only_on_demand():
+    async with World() as world:
+        a, b = await pair(world)
+        beacon = {"extended": Variant("b", True), "connectable": Variant("b", False)}
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000,
+                     {**beacon, "adv_data": Variant("ay", b"\x03\x09Pi")})
+        assert (await heard(b))[(await a.address())[1]][1]["name"] == "Pi"
+        await a.call("Broadcaster1", "StopAdvertising", "y", 0)
+        text = await refused(INVALID, a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {
+            **beacon, "scannable": Variant("b", True), "adv_data": Variant("ay", b"\x03\x09Pi")}))
+        assert "4 octets" in text and "0 fit" in text, text
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {
+            **beacon, "scannable": Variant("b", True), "resp_data": Variant("ay", b"\x03\x09Po")})
+        assert (await heard(b))[(await a.address())[1]][1]["name"] == "Po"
+        for contradiction in ({"extended": Variant("b", True), "scannable": Variant("b", True)},
+                              {"scannable": Variant("b", False)}):
+            text = await refused(INVALID, a.call("Broadcaster1", "Advertise", "ua{sv}", 30000,
+                                                 contradiction))
+            assert "scannable" in text, text
+
+
+async def test_directed_set_drops_the_payload_it_cannot_have():
+    async with World() as world:
+        a, b = await pair(world)
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {"name": Variant("s", "Pi")})
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000,
+                     {"directed": Variant("(ys)", list(await b.address()))})
+        await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {})
+
+
+async def test_ended_set_is_held_no_more():
+    async with World() as world:
+        a, b = await pair(world)
+        c = await a.new_client()
+        await a.call("Adapter1", "Attach", "a{sv}", {}, client=c)
+
+        async def holds():
+            clients = (await a.client.raw(a.name, "/org/bled", "org.bled.Manager1", "Clients"))[0]
+            return [str(plain(x[2])) for x in clients if x[0] == c.name]
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {}, client=c)
+        assert "advertisements" in (await holds())[0]
+        await a.call("Broadcaster1", "StopAdvertising", "y", 0, client=c)
+        assert "advertisements" not in (await holds())[0]
+
+
+async def test_stop_and_start_cross():
+    """A set that is stopped while it starts, and started while it stops."""
+    async with World() as world:
+        a, b = await pair(world)
+        first = asyncio.ensure_future(a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {}))
+        stop = asyncio.ensure_future(a.call("Broadcaster1", "StopAdvertising", "y", 0))
+        again = asyncio.ensure_future(a.call("Broadcaster1", "Advertise", "ua{sv}", 30000,
+                                             {"name": Variant("s", "two")}))
+        await refused("org.bled.Error.Canceled", first)
+        assert await stop == [] and await again == [0]
+        stop = asyncio.ensure_future(a.call("Broadcaster1", "StopAdvertising", "y", 255))
+        again = asyncio.ensure_future(a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {}))
+        assert await stop == [] and await again == [0]
+        await a.client.expect("AdvertisingStopped", 0, 0)
+        assert (await heard(b))[(await a.address())[1]][1]["name"] == "two", "the last payload"
+        assert (await a.stats())["advertisements"] == 1
 
 
 async def test_tx_power_is_the_controllers_figure():

@@ -233,5 +233,61 @@ async def test_a_peer_that_vanishes_is_a_supervision_timeout():
         down = await b.client.expect("Disconnected", conn)
         assert down.args[1] == 0x108, down
 
+async def test_disconnects_at_once_wait_for_the_one_end():
+    async with World() as world:
+        a, b = await pair(world)
+        mine, theirs = await connected(a, b)
+        other = await b.new_client()
+        replies = await asyncio.gather(*[
+            b.call("Link1", "Disconnect", "qa{sv}", theirs, {"force": Variant("b", True)}, client=c)
+            for c in (b.client, other, b.client)])
+        assert replies == [[True]] * 3, replies
+        assert len(b.client.seen("Disconnected")) == 1
+        try:
+            await b.call("Link1", "Disconnect", "qa{sv}", theirs, {"reason": Variant("y", 0x08)})
+            raise AssertionError("0x08 is no reason to give")
+        except Error as e:
+            assert e.name.endswith("InvalidArgs") and "reason" in e.text, e
+
+
+async def test_automatic_attempt_beside_a_link_survives_its_controller():
+    async with World(control=True) as world:
+        a, b = await pair(world)
+        peer = await a.address()
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {"resume": Variant("b", True)})
+        fast = {"supervision_timeout_ms": Variant("u", 200)}
+        assert await b.call("Central1", "Connect", "ysa{sv}", *peer, fast) == [1]
+        assert await b.call("Central1", "Connect", "ysa{sv}", *peer,
+                            {**fast, "auto": Variant("b", True)}) == [1]
+        b.client.signals.clear()
+        await world.air_does("unplug 1")
+        await b.client.expect("Failed")
+        up = await b.client.expect("PeripheralConnected", 2)
+        assert tuple(up.args[1:]) == peer, up
+        await b.call("Central1", "CancelConnect", "ys", *peer)
+
+
+async def test_a_peer_that_connects_first_is_who_was_waited_for():
+    """Our second attempt waits for a link's end; the peer comes by itself as central."""
+    async with World() as world:
+        a, b = await pair(world)
+        for x in (a, b):
+            await x.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {"resume": Variant("b", True)})
+        conn = (await a.call("Central1", "Connect", "ysa{sv}", *await b.address(), {}))[0]
+        up = await b.client.expect("CentralConnected")
+        assert await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}) == [up.args[0]]
+        assert await a.call("Link1", "Disconnect", "qa{sv}", conn, {}) == [True]
+
+
+async def test_connections_are_lines_in_the_log():
+    async with World() as world:
+        a, b = await pair(world)
+        mine, theirs = await connected(a, b)
+        await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
+        await a.client.expect("CentralDisconnected")
+        peer = (await b.address())[1]
+        assert f"connection {mine}: connected by {peer}" in a.log(), a.log()
+        assert f"connection {mine}: by {peer} has ended" in a.log() and "(0x13)" in a.log(), a.log()
+
 
 main(*[f for name, f in sorted(globals().items()) if name.startswith("test_")])

@@ -124,7 +124,7 @@ async def test_a_client_that_does_not_read_is_detached_and_counted():
             await b.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {
                 "set": Variant("y", n), "addr_mode": Variant("y", 3),
                 "connectable": Variant("b", False)})
-        await a.logged(lazy.name, deadline=60)
+        await a.logged("does not read its signals", deadline=60)
         assert (await a.stats())["clients-detached"] == before + 1
 
 

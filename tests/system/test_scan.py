@@ -174,6 +174,47 @@ async def test_extended_reports_have_a_signal_of_their_own():
         assert not b.client.seen("ScanResult")
 
 
+async def test_discoveries_at_once_and_their_limits():
+    async with World() as world:
+        a, b = await pair(world)
+        for n in range(4):
+            await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {
+                "set": Variant("y", n), "addr_mode": Variant("y", 3), "name": Variant("s", f"n{n}"),
+                "connectable": Variant("b", False)})
+        other = await b.new_client()
+        options = {**WINDOW, "active": Variant("b", True)}
+        await b.call("Observer1", "Scan", "ua{sv}", 0, WINDOW)
+        two, all_of_them, named = await asyncio.gather(
+            b.call("Observer1", "Discover", "ua{sv}", 500, {**options, "limit": Variant("u", 2)}),
+            b.call("Observer1", "Discover", "ua{sv}", 700, options, client=other),
+            b.call("Observer1", "Discover", "ua{sv}", 600,
+                   {**options, "name_prefix": Variant("s", "n3")}))
+        assert len(two[0]) == 2, two
+        names = sorted(plain(e[4])["name"] for e in all_of_them[0])
+        assert names == ["n0", "n1", "n2", "n3"], names
+        assert [plain(e[4])["name"] for e in named[0]] == ["n3"], named
+        assert not b.client.seen("ScanDone"), "they end nobody's scan"
+        await b.call("Observer1", "StopScan")
+        await b.client.expect("ScanDone")
+        for bad in (0, 4097):
+            try:
+                await b.call("Observer1", "Discover", "ua{sv}", 100, {"limit": Variant("u", bad)})
+                raise AssertionError(f"a limit of {bad}")
+            except Error as e:
+                assert e.name.endswith("InvalidArgs") and "limit" in e.text, e
+
+
+async def test_scan_that_waits_for_its_controller_gives_no_second_scan_done():
+    async with World() as world:
+        a, b = await pair(world)
+        await b.call("Observer1", "Scan", "ua{sv}", 0, WINDOW)
+        world.air.kill()
+        await b.client.expect("ScanDone")
+        await b.client.expect("Failed")
+        await b.call("Observer1", "StopScan")
+        assert not b.client.seen("ScanDone")
+
+
 async def test_scans_of_several_clients_are_their_own():
     async with World() as world:
         a, b = await pair(world)

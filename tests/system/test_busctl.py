@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""The worked lines of the D-Bus contract, run by a shell and busctl as they are printed there.
+
+Only what cannot be the same here differs: which bus (B's first words) and which number the
+simulated peer has for an address; a line that is to find somebody finds another daemon.
+"""
+import asyncio
+import os
+import re
+import subprocess
+
+from bledtest import DEADLINE, World, main
+
+LINES = {
+    "activate": """$B org.bled.Adapter1 SetActive 'ba{sv}' true 0""",
+    "discover": """$B org.bled.Observer1 Discover 'ua{sv}' 5000 2 active b true services as 1 180d""",
+    "advertise": """$B org.bled.Broadcaster1 Advertise 'ua{sv}' 100000 2 name s Pi services as 1 180d""",
+    "connect": """$B org.bled.Central1 Connect 'ysa{sv}' 1 C0:11:22:33:44:55 0""",
+}
+
+
+async def shell(world, name, line):
+    """(exit status, standard output, standard error) of a line with B as the contract has it."""
+    b = f"B=\"busctl --timeout=60 call {name} /org/bled/hci0\"\n"
+    env = {"DBUS_SYSTEM_BUS_ADDRESS": world.address}
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", b + line, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+    return process.returncode, out.decode().strip(), err.decode().strip()
+
+
+async def succeeds(world, name, line):
+    status, out, err = await shell(world, name, line)
+    assert status == 0, (line, status, out, err)
+    return out
+
+
+async def test_worked_lines():
+    async with World() as world:
+        # The peer of the lines has a static random address: the daemon's own, mode 1.
+        b = await world.bled("b", ["unix:" + world.hci(0)])
+        a = await world.bled("a", ["unix:" + world.hci(1)])
+        await a.set("Adapter1", "AddrMode", "y", 1)
+        for x in (a, b):
+            assert await succeeds(world, x.name if x is a else "org.bled", LINES["activate"]) == ""
+        assert await b.get("Adapter1", "Active") is True
+        kind, addr = await a.address()
+        assert kind == 1, kind
+
+        assert await succeeds(world, a.name, LINES["advertise"]) == "y 0"
+        found = await succeeds(world, "org.bled", LINES["discover"])
+        assert re.match(r'a\(ysbna\{sv\}\) 1 1 "' + addr + '" true -?[0-9]+ ', found), found
+        assert '"name" s "Pi"' in found and '"services" as 1 "180d"' in found, found
+
+        line = LINES["connect"].replace("C0:11:22:33:44:55", addr)
+        assert await succeeds(world, "org.bled", line) == "q 1"
+        up = await a.client.expect("CentralConnected")
+        assert up.args[0] == 1, up
+        # What unattached callers make outlives them, and any of them may end it.
+        out = await succeeds(world, "org.bled", "$B org.bled.Link1 Disconnect 'qa{sv}' 1 0")
+        assert out == "b true", out
+
+
+async def test_errors_are_sentences():
+    async with World() as world:
+        b = await world.bled("b", ["unix:" + world.hci(0)])
+        status, out, err = await shell(world, "org.bled", LINES["connect"])
+        assert status != 0 and "not active" in err and "SetActive(true)" in err, err
+        await b.activate()
+        status, out, err = await shell(world, "org.bled", LINES["connect"])
+        assert status != 0 and "C0:11:22:33:44:55" in err and "Connect" not in out, err
+        down = await b.client.expect("PeripheralDisconnected", 0xffff)
+        assert down.args == [0xffff, 1, "C0:11:22:33:44:55"], down
+
+
+async def test_stats_are_lower_case_and_hyphens():
+    async with World() as world:
+        b = await world.bled("b", ["unix:" + world.hci(0)])
+        a = await world.bled("a", ["unix:" + world.hci(1)])
+        await a.activate()
+        await b.activate()
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {})
+        conn = (await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}))[0]
+        link = (await b.call("Link1", "Stats", "q", conn))[0]
+        for keys in (await b.stats(), link):
+            wrong = [k for k in keys if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", k)]
+            assert keys and not wrong, wrong
+
+
+if __name__ == "__main__":
+    main(*[f for name, f in sorted(globals().items()) if name.startswith("test_")])
