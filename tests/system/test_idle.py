@@ -2,7 +2,7 @@
 """What a daemon with nothing to do has not even loaded."""
 import pathlib
 
-from bledtest import World, main
+from bledtest import Variant, World, main
 
 PUBLIC, STATIC, RESOLVABLE = range(3)
 
@@ -30,9 +30,10 @@ async def test_libcrypto_is_loaded_for_the_first_private_address():
         await mode_of_address(a, RESOLVABLE)
         await a.call("Broadcaster1", "Advertise", "ua{sv}", 50000, {})
         assert has_libcrypto(a)
-        found = (await b.call("Observer1", "Discover", "ua{sv}", 500, {}))[0]
-        assert len(found) == 1, found
-        kind, addr = found[0][:2]
+        await b.call("Observer1", "Scan", "ua{sv}", 0,
+                     {"interval_us": Variant("u", 100000), "window_us": Variant("u", 100000)})
+        found = await b.client.expect("ScanResult")
+        kind, addr = found.args[:2]
         # Core 5.4, Vol 6, Part B, 1.3.2.2: the two most significant bits of a resolvable one.
         assert kind == 1 and int(addr[:2], 16) >> 6 == 1, found
         assert not has_libcrypto(b)
