@@ -60,8 +60,10 @@ static int adv_check_kind(const struct bl_adv_params *p)
         return -EINVAL;
     if (p->high_duty && !adv_legacy_directed(p))
         return -EINVAL;
-    if (p->extended)
-        return p->scannable && !p->connectable && p->adv_len > 0 ? -EINVAL : 0;
+    if (p->extended) { /* scannable: the response has the data, and must (7.8.54, 7.8.56) */
+        bool response_alone = p->scannable && !p->connectable;
+        return response_alone && (p->adv_len > 0 || p->resp_len == 0) ? -EINVAL : 0;
+    }
     if (p->has_directed && !p->connectable)
         return -EINVAL;
     if (p->primary_phy > BL_PHY_1M || p->secondary_phy > BL_PHY_1M)

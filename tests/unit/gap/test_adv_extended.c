@@ -136,6 +136,8 @@ START_TEST(extended_connectable_scannable_and_directed)
     p.connectable = rows[_i].connectable;
     p.scannable = rows[_i].scannable;
     p.has_directed = rows[_i].directed;
+    p.resp_data = long_data;
+    p.resp_len = rows[_i].scannable && !rows[_i].connectable;
     gap_world_start(w, 0, &p, &op);
     const struct fake_cmd *cmd = gap_world_do(w, PARAMS, NULL);
     ck_assert_uint_eq(cmd->params[1], rows[_i].props);

@@ -291,7 +291,7 @@ static void model_start(struct model *m)
     } else if (!(p.extended && p.scannable && !p.connectable)) {
         p.adv_len = pick(m, (unsigned)bl_advertiser_max(&m->w->adv, &p) + 1);
     } else {
-        p.resp_len = pick(m, (unsigned)bl_advertiser_max(&m->w->adv, &p) + 1);
+        p.resp_len = 1 + pick(m, (unsigned)bl_advertiser_max(&m->w->adv, &p));
     }
     memset(data, fill, sizeof(data));
 

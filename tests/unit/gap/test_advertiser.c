@@ -92,6 +92,7 @@ static const struct row rows[] = {
     {-EOPNOTSUPP, 0, {BASE, .extended = true, .scannable = true, RESP(1650)}},
     {-EOPNOTSUPP, -EMSGSIZE, {BASE, .extended = true, .scannable = true, RESP(1651)}},
     {-EINVAL, -EINVAL, {BASE, .extended = true, .scannable = true, ADV(1)}},
+    {-EINVAL, -EINVAL, {BASE, .extended = true, .scannable = true}},
     {-EOPNOTSUPP, -EINVAL, {BASE, .extended = true, RESP(1)}},
     {-EINVAL, -EINVAL, {BASE, .extended = true, .high_duty = true, .has_directed = true}},
     {-EOPNOTSUPP, 0, {BASE, .extended = true, .has_directed = true, ADV(100)}},
