@@ -60,15 +60,19 @@ struct hci_link *acl_find(const struct hci_acl *acl, uint16_t handle)
     return (struct hci_link *)(uintptr_t)&acl->links[acl->index[handle] - 1];
 }
 
-int acl_add(struct hci_acl *acl, uint16_t handle)
+int acl_add(struct hci_acl *acl, uint16_t handle, const struct bl_addr *peer)
 {
-    if (acl_find(acl, handle))
+    const struct hci_link *old = acl_find(acl, handle);
+
+    if (old && bl_addr_eq(&old->peer, peer))
         return -EEXIST;
+    if (old)
+        acl_remove(acl, handle);
     for (size_t i = 0; i < ARRAY_LEN(acl->links); i++) {
         struct hci_link *link = &acl->links[i];
         if (link->used)
             continue;
-        *link = (struct hci_link){.handle = handle, .used = true};
+        *link = (struct hci_link){.handle = handle, .peer = *peer, .used = true};
         list_init(&link->turn);
         list_init(&link->queue);
         acl->index[handle] = (uint8_t)(i + 1);

@@ -283,9 +283,9 @@ static void hci_turn_away(struct bl_hci *hci, uint16_t handle)
 static bool hci_note_event(struct bl_hci *hci, struct bl_hci_event *e)
 {
     if (e->kind == BL_HCI_EV_CONNECTION_COMPLETE && e->status == BL_HCI_SUCCESS) {
-        int r = acl_add(&hci->acl, e->handle);
+        int r = acl_add(&hci->acl, e->handle, &e->connection.peer);
         if (r == -EEXIST) {
-            hci_bad_event(hci, 0x3e); /* a handle has one connection at a time */
+            hci_bad_event(hci, 0x3e); /* told twice */
             return false;
         }
         if (r < 0) {

@@ -113,6 +113,7 @@ struct hci_link {
     struct list turn;  /* in acl.turns while something waits */
     struct list queue; /* struct buf: PDUs, the first one perhaps sent in part */
     uint16_t handle;
+    struct bl_addr peer; /* as Connection Complete named it */
     bool used;
     unsigned queued, in_flight;
     uint8_t *rx;                    /* a PDU being joined, header included; kept for the next one */
@@ -131,8 +132,9 @@ struct hci_acl {
 };
 
 void acl_clear(struct hci_acl *acl);
-/* 0; -EEXIST (a link has this handle); -ENOSPC. */
-int acl_add(struct hci_acl *acl, uint16_t handle);
+/* 0; -EEXIST (a link to this peer has this handle); -ENOSPC. Another peer's link on the handle has
+ * ended unreported. */
+int acl_add(struct hci_acl *acl, uint16_t handle, const struct bl_addr *peer);
 /* False when there was no such link. */
 bool acl_remove(struct hci_acl *acl, uint16_t handle);
 struct hci_link *acl_find(const struct hci_acl *acl, uint16_t handle);

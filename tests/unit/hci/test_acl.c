@@ -439,7 +439,22 @@ END_TEST
 
 /* ---- links ---- */
 
-START_TEST(second_connection_on_a_live_handle_is_not_believed)
+START_TEST(another_peer_on_a_live_handle_means_that_the_first_has_ended)
+{
+    static const uint8_t other[18] = {0, 0x40, 0, 1, 0, 9, 9, 9, 9, 9, 9, 24, 0, 0, 0, 0xf4, 1, 0};
+    struct ctl *c = connected(6, 1);
+
+    ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), 0);
+    ctl_le_event(c, 0x01, other, sizeof(other));
+    ck_assert_uint_eq(c->n_in, 1);
+    ck_assert_uint_eq(c->in[0].in.event.handle, 0x40);
+    ck_assert_uint_eq(bl_hci_queued(c->hci, 0x40), 0); /* what was for the first is for nobody */
+    ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), 0);
+    ctl_free(c);
+}
+END_TEST
+
+START_TEST(connection_that_is_told_twice_is_one)
 {
     struct ctl *c = connected(6, 1);
 
@@ -579,7 +594,8 @@ int main(void)
     tcase_add_test(t, packets_with_wrong_lengths_handles_or_flags_are_dropped);
     tcase_add_test(t, no_memory_to_join_drops_one_pdu_and_no_more);
     tcase_add_test(t, joining_takes_no_memory_once_it_has_some);
-    tcase_add_test(t, second_connection_on_a_live_handle_is_not_believed);
+    tcase_add_test(t, another_peer_on_a_live_handle_means_that_the_first_has_ended);
+    tcase_add_test(t, connection_that_is_told_twice_is_one);
     tcase_add_test(t, disconnection_of_nobody_and_failed_disconnection_end_no_link);
     tcase_add_test(t, a_connection_too_many_is_turned_away);
     tcase_add_test(t, stop_forgets_links_and_queues);
