@@ -79,8 +79,13 @@ void transport_unread(struct transport *t)
 
 int transport_queue(struct transport *t, const uint8_t *packet, size_t n)
 {
-    if (t->tx_at == t->tx_len)
-        t->tx_at = t->tx_len = 0;
+    if (t->tx_at > 0 && (t->tx_at == t->tx_len || n > t->tx_cap - t->tx_len)) {
+        /* What has gone makes room: a reader that never quite catches up must not cost memory. */
+        t->tx_len -= t->tx_at;
+        if (t->tx_len > 0)
+            memmove(t->tx, t->tx + t->tx_at, t->tx_len);
+        t->tx_at = 0;
+    }
     if (n > t->tx_cap - t->tx_len) {
         size_t cap = t->tx_len + n > 512 ? 2 * (t->tx_len + n) : 512;
         uint8_t *tx = realloc(t->tx, cap);

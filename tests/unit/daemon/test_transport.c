@@ -117,6 +117,25 @@ START_TEST(a_peer_that_does_not_read_gets_everything_in_the_end)
 }
 END_TEST
 
+START_TEST(a_peer_that_always_lags_behind_costs_no_memory)
+{
+    enum { SIZE = 105, MOST = 4096 };
+    uint8_t packet[SIZE] = {2, 0x40, 0x20, 100, 0}, taken[SIZE];
+    int r;
+    do { /* until the socket is full */
+        ck_assert_int_eq(transport_queue(&transport, packet, SIZE), 0);
+        r = transport_flush(&transport);
+    } while (r == 0);
+    for (int i = 0; i < 50000; i++) {
+        while (transport_queued(&transport) < MOST)
+            ck_assert_int_eq(transport_queue(&transport, packet, SIZE), 0);
+        ck_assert_int_gt(read(peer, taken, sizeof(taken)), 0);
+        ck_assert_int_eq(transport_flush(&transport), -EAGAIN);
+    }
+    ck_assert_uint_le(transport.tx_cap, 4 * MOST);
+}
+END_TEST
+
 START_TEST(writing_to_a_peer_that_is_gone_is_an_error)
 {
     const uint8_t reset[] = {1, 3, 12, 0};
@@ -203,6 +222,7 @@ int main(void)
     tcase_add_test(c, packets_come_one_by_one_from_one_read);
     tcase_add_test(c, a_hang_up_and_nonsense_are_told_apart);
     tcase_add_test(c, a_peer_that_does_not_read_gets_everything_in_the_end);
+    tcase_add_test(c, a_peer_that_always_lags_behind_costs_no_memory);
     tcase_add_test(c, writing_to_a_peer_that_is_gone_is_an_error);
     tcase_add_test(c, what_waits_is_forgotten_by_closing);
     tcase_add_test(c, nobody_there_is_told);
