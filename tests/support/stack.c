@@ -168,6 +168,7 @@ static bool stack_step(struct stack *s, uint64_t until)
     }
     if (at > s->now)
         s->now = at;
+    s->steps++;
     bl_air_tick(s->air, s->now);
     for (size_t i = 0; i < s->n; i++)
         if (!s->end[i].dead && bl_host_deadline(s->end[i].host) <= s->now)

@@ -31,6 +31,7 @@ struct stack {
     struct stack_end end[STACK_HOSTS];
     size_t n;
     uint64_t now;
+    uint64_t steps; /* of time, so far */
 };
 
 /* n hosts on n controllers like these, started and ready. */
