@@ -55,7 +55,7 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
                      uint64_t *ret_value)
 {
     (void)host;
-    *ret_name = "hci_packets_received";
+    *ret_name = "hci-packets-received";
     *ret_value = 7;
     return index == 0;
 }
@@ -64,13 +64,16 @@ int bl_advertise(struct bl_host *host, uint64_t now, uint16_t adv,
                  const struct bl_adv_params *params, uint16_t *ret_adv, bl_op *op)
 {
     (void)now, (void)params;
-    *ret_adv = adv ? adv : 1;
-    return command(host, op);
+    int r = command(host, op);
+    if (r == 0)
+        *ret_adv = adv ? adv : ++host->last_adv;
+    return r;
 }
 
 int bl_advertise_stop(struct bl_host *host, uint64_t now, uint16_t adv, bl_op *op)
 {
     (void)now, (void)adv;
+    host->adv_stops++;
     return command(host, op);
 }
 
@@ -91,6 +94,7 @@ int bl_scan(struct bl_host *host, uint64_t now, const struct bl_scan_params *par
 int bl_scan_stop(struct bl_host *host, uint64_t now, uint16_t scan, bl_op *op)
 {
     (void)now, (void)scan;
+    host->scan_stops++;
     return command(host, op);
 }
 
@@ -111,6 +115,7 @@ int bl_connect_cancel(struct bl_host *host, uint64_t now, uint16_t attempt)
 int bl_disconnect(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t reason, bl_op *op)
 {
     (void)now, (void)conn, (void)reason;
+    host->disconnects++;
     return command(host, op);
 }
 

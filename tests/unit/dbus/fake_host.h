@@ -10,6 +10,8 @@ struct bl_host {
     int result; /* what commands return; 0: a new operation */
     bl_op shutdown_op, hci_op;
     uint16_t hci_opcode;
+    uint16_t last_adv;
+    unsigned adv_stops, scan_stops, disconnects;
     struct bl_config config;
     struct bl_controller_info info;
 };

@@ -331,6 +331,24 @@ START_TEST(a_stopped_scan_hears_no_more_and_may_begin_again)
 }
 END_TEST
 
+START_TEST(a_scan_ends_without_a_number_also_while_events_wait)
+{
+    uint16_t which = running(&background);
+    struct bl_event e = {.kind = BL_EV_READY};
+    bl_op op;
+
+    for (unsigned i = 0; i < BL_MAX_EVENTS / 2; i++)
+        bl_evq_push(&w.events, &e);
+    ck_assert_int_eq(bl_scanner_stop_scan(&w.s, w.now, which, &op), -EBUSY);
+    ck_assert_int_eq(bl_scanner_stop_scan(&w.s, w.now, which, NULL), 0);
+    for (unsigned i = 0; i < BL_MAX_EVENTS / 2; i++)
+        ck_assert(bl_evq_pop(&w.events, &e) && e.kind == BL_EV_READY);
+    scan_done(which, 0);
+    no_event();
+    ck_assert_uint_eq(w.events.open_ops, 0);
+}
+END_TEST
+
 START_TEST(a_scan_stopped_before_it_runs_is_canceled)
 {
     uint16_t which;
@@ -1240,6 +1258,7 @@ int main(void)
     tcase_add_test(t, a_scan_sets_parameters_then_enables);
     tcase_add_test(t, a_duration_counts_from_the_start_and_ends_the_scan);
     tcase_add_test(t, a_stopped_scan_hears_no_more_and_may_begin_again);
+    tcase_add_test(t, a_scan_ends_without_a_number_also_while_events_wait);
     tcase_add_test(t, a_scan_stopped_before_it_runs_is_canceled);
     tcase_add_test(t, a_slot_taken_again_while_enabling_is_answered_for_itself);
     tcase_add_loop_test(t, arguments_out_of_range_are_refused_and_change_nothing, 0,
