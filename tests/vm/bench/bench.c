@@ -445,7 +445,7 @@ static void memory(struct bench *b)
         ;
     print_memory("10,000 advertisers, scanning", memory_of(b->bled_pid), false);
     stop_scan(&s);
-    ping_some(b, 1);
+    ping_some(b, PINGS); /* the end takes an answer of the controller */
     print_memory("10,000 advertisers, scan over", memory_of(b->bled_pid), false);
     if (s.received != MANY) {
         printf("         of %d reports %" PRIu64 " came\n", MANY, s.received);
