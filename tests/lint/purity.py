@@ -19,7 +19,7 @@ LIBC = set("""
 # never does twice as dear. What the dynamic linker found is one table for the whole process.
 ARCHIVE_ONLY = {"libbl_crypto.a": {"dlopen", "dlsym", "dlclose"}}
 STATE = {("libbl_crypto.a", "libcrypto_table")}
-SANITIZER = re.compile(r"^__(asan|ubsan|sanitizer|lsan|msan|tsan|gcov|llvm)_")
+SANITIZER = re.compile(r"^__((asan|ubsan|sanitizer|lsan|msan|tsan|gcov|llvm)_|odr_asan)")
 
 
 def nm(archive, *flags):
