@@ -44,7 +44,7 @@ int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_
     if (r < 0)
         return r;
     host->env = *env;
-    host->shutdown_deadline = TIMERQ_NEVER;
+    host->shutdown_deadline = host->held_since = TIMERQ_NEVER;
     host->hci = bl_hci_new(&host->env);
     host->radio = (struct bl_radio){
         .hci = host->hci, .env = &host->env, .events = &host->events, .config = *config};
@@ -102,7 +102,7 @@ static void host_end_all(struct bl_host *host, uint64_t now)
     host_end_op(host, &host->lifecycle_op, BL_NOT_ACTIVE);
     host->radio.outstanding = host->radio.advertising = host->radio.scanning = false;
     host->radio.initiating = host->radio.pause = false;
-    host->shutdown_deadline = TIMERQ_NEVER;
+    host->shutdown_deadline = host->held_since = TIMERQ_NEVER;
     host->state = BL_HOST_OFF;
 }
 
@@ -361,10 +361,16 @@ void bl_host_pump(struct bl_host *host, uint64_t now)
 
 int bl_host_receive(struct bl_host *host, uint64_t now, const void *packet, size_t n)
 {
-    if (bl_evq_full(&host->events))
+    if (bl_evq_full(&host->events)) {
+        if (host->held_since == TIMERQ_NEVER)
+            host->held_since = now;
         return -EAGAIN;
+    }
     if (host->state == BL_HOST_OFF)
         return 0;
+    if (host->held_since != TIMERQ_NEVER && now > host->held_since)
+        bl_hci_forgive(host->hci, now - host->held_since);
+    host->held_since = TIMERQ_NEVER;
     bl_hci_receive(host->hci, now, packet, n);
     bl_host_pump(host, now);
     return 0;
@@ -392,7 +398,9 @@ uint64_t bl_host_deadline(const struct bl_host *host)
     if (host->state == BL_HOST_OFF)
         return TIMERQ_NEVER;
 
-    uint64_t at = host_min(host->shutdown_deadline, bl_hci_deadline(host->hci));
+    uint64_t at = host->shutdown_deadline;
+    if (host->held_since == TIMERQ_NEVER)
+        at = host_min(at, bl_hci_deadline(host->hci));
     at = host_min(at, bl_privacy_deadline(&host->privacy));
     at = host_min(at, bl_connector_deadline(&host->connector));
     at = host_min(at, bl_links_deadline(&host->links));
@@ -408,7 +416,8 @@ void bl_host_tick(struct bl_host *host, uint64_t now)
         host_reset_answered(host, now); /* the controller had its time */
         return;
     }
-    bl_hci_tick(host->hci, now);
+    if (host->held_since == TIMERQ_NEVER) /* else its answers may be in what is held back */
+        bl_hci_tick(host->hci, now);
     bl_privacy_tick(&host->privacy, now);
     bl_connector_tick(&host->connector, now);
     bl_links_tick(&host->links, now);

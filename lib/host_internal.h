@@ -32,6 +32,7 @@ struct bl_host {
     bl_op user_ops[8];          /* bl_hci_command() calls that wait for their reply */
     bl_op lifecycle_op;         /* of start or shutdown */
     uint64_t shutdown_deadline; /* TIMERQ_NEVER unless leaving */
+    uint64_t held_since;        /* input is held back; TIMERQ_NEVER: not */
 };
 
 /* What must follow every input and every command: messages of lib/hci handed to whom they concern,

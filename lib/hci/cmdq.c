@@ -300,3 +300,10 @@ uint64_t cmdq_deadline(const struct hci_cmdq *q)
         at = q->stalled_at + BL_HCI_COMMAND_TIMEOUT_US;
     return at;
 }
+
+void cmdq_forgive(struct hci_cmdq *q, uint64_t us)
+{
+    list_each(l, next, &q->sent) list_entry(l, struct hci_slot, link)->deadline += us;
+    if (q->stalled_at != TIMERQ_NEVER)
+        q->stalled_at += us;
+}

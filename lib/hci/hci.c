@@ -424,3 +424,8 @@ void bl_hci_tick(struct bl_hci *hci, uint64_t now)
     if (hci->state != HCI_OFF && hci->state != HCI_DEAD)
         cmdq_tick(hci, now);
 }
+
+void bl_hci_forgive(struct bl_hci *hci, uint64_t us)
+{
+    cmdq_forgive(&hci->cmdq, us);
+}

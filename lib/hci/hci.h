@@ -124,6 +124,8 @@ bool bl_hci_next(struct bl_hci *hci, uint64_t now, struct bl_hci_in *ret);
 size_t bl_hci_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes);
 uint64_t bl_hci_deadline(const struct bl_hci *hci);
 void bl_hci_tick(struct bl_hci *hci, uint64_t now);
+/* Input was held back for so long: commands in flight are waited for as much longer. */
+void bl_hci_forgive(struct bl_hci *hci, uint64_t us);
 
 const struct bl_hci_caps *bl_hci_caps(const struct bl_hci *hci);
 bool bl_hci_has_feature(const struct bl_hci *hci, unsigned bit);

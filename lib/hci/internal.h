@@ -104,6 +104,7 @@ bool cmdq_status(struct bl_hci *hci, uint64_t now, const uint8_t *params, size_t
 bool cmdq_pop_lost(struct hci_cmdq *q, struct hci_answer *ret);
 void cmdq_tick(struct bl_hci *hci, uint64_t now);
 uint64_t cmdq_deadline(const struct hci_cmdq *q);
+void cmdq_forgive(struct hci_cmdq *q, uint64_t us);
 /* Has this row's command been found out to be a lie? */
 bool cmdq_denied(const struct hci_cmdq *q, uint16_t opcode);
 

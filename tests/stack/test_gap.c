@@ -136,9 +136,9 @@ START_TEST(two_scans_have_their_own_duplicates_and_filters)
              slot_other = scan(s, 1, &other);
     ck_assert_uint_ne(slot_once, slot_all);
     while (stack_poll(s, 1, BL_EV_REPORT, 2 * SECOND, &e) && n_all < 10) {
-        n_once += (e.report.scans >> slot_once) & 1;
-        n_all += (e.report.scans >> slot_all) & 1;
-        n_other += (e.report.scans >> slot_other) & 1;
+        n_once += (unsigned)(e.report.scans >> slot_once) & 1;
+        n_all += (unsigned)(e.report.scans >> slot_all) & 1;
+        n_other += (unsigned)(e.report.scans >> slot_other) & 1;
     }
     ck_assert_uint_ge(n_all, 10);
     ck_assert_uint_eq(n_once, 1);

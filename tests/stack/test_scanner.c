@@ -206,6 +206,44 @@ START_TEST(a_scan_goes_on_through_changes_of_its_private_address)
 }
 END_TEST
 
+/* An owner who cannot take events for a while must not cost the controller its life: answers lie
+ * behind the reports that are held back. */
+START_TEST(commands_are_not_lost_while_input_is_held_back)
+{
+    struct bl_air_config config = bl_air_config_v40();
+    struct stack *s = stack_new(5, 1, &config);
+    struct bl_scan_params p = scan_params();
+    struct bl_host *h = s->end[0].host;
+    uint8_t report[15] = {4, 0x3e, 12, 2, 1, 0, 1}, answer[16];
+    const uint8_t *bytes;
+    struct bl_event e;
+    uint16_t slot = scan(s, 0, &p);
+    size_t n;
+
+    while (bl_host_receive(h, s->now, report, sizeof(report)) == 0)
+        report[8] = (uint8_t)(report[8] + (report[7]++ == 255));
+    ck_assert_int_eq(bl_scan_stop(h, s->now, slot, NULL), 0);
+    ck_assert_uint_gt(n = bl_host_next_tx(h, s->now, &bytes), 0);
+    bl_air_receive(s->air, s->now, s->end[0].controller, bytes, n);
+    ck_assert_uint_gt(n = bl_air_next_tx(s->air, s->end[0].controller, &bytes), 0);
+    ck_assert_uint_le(n, sizeof(answer));
+    memcpy(answer, bytes, n);
+    ck_assert_int_eq(bl_host_receive(h, s->now, answer, n), -EAGAIN);
+
+    s->now += 10 * SECOND;
+    ck_assert_uint_gt(bl_host_deadline(h), s->now);
+    bl_host_tick(h, s->now);
+    while (bl_host_next_event(h, &e))
+        ck_assert_int_ne(e.kind, BL_EV_FAILED);
+    ck_assert_int_eq(bl_host_receive(h, s->now, report, sizeof(report)), 0);
+    bl_host_tick(h, s->now);
+    ck_assert_int_eq(bl_host_receive(h, s->now, answer, n), 0);
+    ck_assert_uint_eq(stack_counter(s, 0, "commands-lost"), 0);
+    ck_assert_uint_eq(stack_counter(s, 0, "replies-unsolicited"), 0);
+    stack_free(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stack/scanner");
@@ -217,6 +255,7 @@ int main(void)
     tcase_add_loop_test(t, an_active_scan_beside_a_passive_one_keeps_its_responses_to_itself, 0, 2);
     tcase_add_loop_test(t, every_pair_of_address_kinds_is_served_or_refused, 0, 32);
     tcase_add_loop_test(t, a_scan_goes_on_through_changes_of_its_private_address, 0, 2);
+    tcase_add_test(t, commands_are_not_lost_while_input_is_held_back);
     suite_add_tcase(suite, t);
 
     SRunner *r = srunner_create(suite);
