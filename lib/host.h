@@ -176,6 +176,7 @@ int bl_set_data_length(struct bl_host *host, uint64_t now, uint16_t conn, uint16
 uint16_t bl_conn_find(const struct bl_host *host, const struct bl_addr *peer);
 int bl_conn_info(const struct bl_host *host, uint16_t conn, struct bl_conn_info *ret);
 
+/* Any command of the user's; -EINVAL for Reset, event masks and host flow control, the host's. */
 int bl_hci_command(struct bl_host *host, uint64_t now, uint16_t opcode, const void *params,
                    size_t n, bl_op *op);
 

@@ -171,6 +171,23 @@ int bl_conn_info(const struct bl_host *host, uint16_t conn, struct bl_conn_info 
     return bl_links_info(&host->links, conn, ret);
 }
 
+/* What the host could not go on after: it would not know what it lost, or wait for an answer that
+ * the specification does not give (Host Number Of Completed Packets: 7.3.40). */
+static bool host_is_own_command(uint16_t opcode)
+{
+    static const uint16_t own[] = {
+        BL_CMD_RESET, BL_CMD_SET_EVENT_MASK, BL_CMD_SET_EVENT_MASK_PAGE_2, BL_CMD_LE_SET_EVENT_MASK,
+        0x0c31, /* Set Controller To Host Flow Control */
+        0x0c33, /* Host Buffer Size */
+        0x0c35, /* Host Number Of Completed Packets */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (own[i] == opcode)
+            return true;
+    return false;
+}
+
 int bl_hci_command(struct bl_host *host, uint64_t now, uint16_t opcode, const void *params,
                    size_t n, bl_op *op)
 {
@@ -178,8 +195,7 @@ int bl_hci_command(struct bl_host *host, uint64_t now, uint16_t opcode, const vo
 
     if (!bl_host_ready(host))
         return -ENETDOWN;
-    /* Reset and the event masks belong to the host: it would not know what it lost. */
-    if (n > 255 || opcode == BL_CMD_RESET)
+    if (n > 255 || host_is_own_command(opcode))
         return -EINVAL;
     for (size_t i = 0; !slot && i < ARRAY_LEN(host->user_ops); i++)
         if (host->user_ops[i] == 0)

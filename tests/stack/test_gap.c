@@ -363,6 +363,26 @@ START_TEST(three_centrals_connect_to_one_peripheral_which_also_connects)
 }
 END_TEST
 
+START_TEST(raw_commands_are_answered_but_for_what_belongs_to_the_host)
+{
+    static const uint16_t own[] = {0x0c03, 0x0c01, 0x0c63, 0x2001, 0x0c31, 0x0c33, 0x0c35};
+    struct bl_air_config config = config_of(_i);
+    struct stack *s = stack_new(1, 1, &config);
+    struct bl_host *h = s->end[0].host;
+    bl_op op = 77;
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        ck_assert_int_eq(bl_hci_command(h, s->now, own[i], "\0\0\0\0\0\0\0", 8, &op), -EINVAL);
+    ck_assert_uint_eq(op, 77);
+    ck_assert_int_eq(bl_hci_command(h, s->now, 0x1001, NULL, 0, &op), 0); /* Read Local Version */
+    struct bl_event e = stack_done(s, 0, op, SECOND);
+    ck_assert_uint_eq(e.done.status, BL_OK);
+    ck_assert_uint_eq(e.done.reply.status, 0);
+    ck_assert_uint_eq(e.done.reply.len, 8);
+    stack_free(s);
+}
+END_TEST
+
 START_TEST(shutdown_tells_peers_and_ends_everything)
 {
     struct bl_air_config config = config_of(_i);
@@ -409,6 +429,7 @@ static Suite *gap_suite(void)
     tcase_add_loop_test(t, a_vanished_peer_is_a_supervision_timeout, 0, 2);
     tcase_add_loop_test(t, three_centrals_connect_to_one_peripheral_which_also_connects, 0, 2);
     tcase_add_loop_test(t, shutdown_tells_peers_and_ends_everything, 0, 2);
+    tcase_add_loop_test(t, raw_commands_are_answered_but_for_what_belongs_to_the_host, 0, 2);
     suite_add_tcase(suite, t);
     return suite;
 }
