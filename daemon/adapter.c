@@ -58,11 +58,11 @@ static void give_back(struct adapter *a)
     if (a->state == ADAPTER_CLOSED)
         return;
     a->state = ADAPTER_CLOSED;
+    a->expected = false;
     loop_host_unwatch(&a->in_loop);
     transport_close(&a->transport);
     bl_host_stop(a->host, loop_now());
-    loop_host_events(&a->in_loop);
-    a->expected = false;
+    loop_host_events(&a->in_loop); /* the bus may have it taken again, and expect that */
 }
 
 static void try_again(struct adapter *a)
@@ -126,7 +126,7 @@ static void lose(struct adapter *a, const char *why)
     give_back(a);
     a->failures++;
     a->absent = true;
-    if (expected)
+    if (expected && a->state == ADAPTER_CLOSED)
         bus_adapter_failed(a->bus, a->why);
     if (a->state != ADAPTER_CLOSED)
         return; /* the bus had it taken again */
@@ -156,6 +156,8 @@ static void tell_ready(const struct adapter *a)
 /* A probe that nobody waits for ends here; the bus tells the cases apart as well. */
 static void on_ready(struct adapter *a, const struct bl_event *e)
 {
+    if (a->state != ADAPTER_STARTING)
+        return; /* it was ready, but is lost already */
     a->state = ADAPTER_READY;
     a->failures = 0;
     a->absent = false;

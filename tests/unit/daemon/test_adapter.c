@@ -485,6 +485,22 @@ START_TEST(nonsense_on_the_line_loses_the_controller)
 }
 END_TEST
 
+START_TEST(a_controller_lost_before_its_readiness_was_told_is_taken_again)
+{
+    begin(true);
+    UNTIL(accepted());
+    UNTIL(host.to_send == 0);
+    expect_start();
+    answer(COMPLETE "\x99", 5); /* both in one read */
+    UNTIL(bus.failed > 0);
+    ck_assert_int_eq(bus.ready, 0);
+    expect_hung_up();
+    make_ready();
+    ck_assert_int_eq(host.starts, 2);
+    close(peer);
+}
+END_TEST
+
 START_TEST(a_host_that_gives_up_loses_the_controller)
 {
     begin(true);
@@ -654,6 +670,7 @@ int main(void)
     tcase_add_test(c, a_lost_controller_is_taken_again_while_it_is_wanted);
     tcase_add_test(c, nonsense_on_the_line_loses_the_controller);
     tcase_add_test(c, a_host_that_gives_up_loses_the_controller);
+    tcase_add_test(c, a_controller_lost_before_its_readiness_was_told_is_taken_again);
     tcase_add_test(c, closing_from_within_an_event_is_safe);
     tcase_add_test(c, events_are_pulled_when_the_host_can_take_no_more);
     tcase_add_test(c, a_congested_bus_holds_input_back_and_nothing_is_lost);
