@@ -374,11 +374,18 @@ static void advertise_room(const struct bus_adapter *a, const struct bl_adv_para
 static int advertise_refused(int r, const struct advertise_opts *o, uint32_t interval_us,
                              sd_bus_error *error)
 {
+    uint32_t most = o->extended ? 40960000 : 10240000;
+
+    if (r == -EINVAL && (interval_us < 20000 || interval_us > most))
+        return bus_error_invalid(error, "An interval of %u us is not from 20000 to %u.",
+                                 interval_us, most);
     if (r == -EINVAL)
-        return bus_error_invalid(error,
-                                 "Set %u cannot be advertised: an interval of %u us (legal: 20000 "
-                                 "to 10240000, extended to 40960000) with these options.",
-                                 o->set, interval_us);
+        return bus_error_invalid(
+            error,
+            "Set %u: these options do not go together: directed advertising is "
+            "connectable, a PHY other than 1m needs extended, and an extended "
+            "set that is scannable has resp_data and no adv_data.",
+            o->set);
     if (r == -EBUSY)
         return bus_error_set(error, BUS_BUSY,
                              "Set %u cannot be advertised now: %d advertisements are the most, and "
