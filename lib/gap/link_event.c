@@ -155,12 +155,10 @@ static void timer_phy(struct bl_links *l, uint64_t now, struct bl_link *link)
 static void timer_end(struct bl_links *l, uint64_t now, struct bl_link *link)
 {
     uint16_t handle = link->handle;
-    bool unsent = link->wants >> LINK_CMD_DISCONNECT & 1;
 
     l->forced++;
     link_end(l, link, BL_HCI_CONNECTION_TIMEOUT, bl_status_hci(BL_HCI_CONNECTION_TIMEOUT));
-    if (unsent)
-        link_orphan(l, now, handle);
+    link_orphan(l, now, handle); /* once more: Disconnect, or its event, may have been lost */
 }
 
 uint64_t bl_links_deadline(const struct bl_links *l)

@@ -262,6 +262,22 @@ START_TEST(a_lossy_medium_only_costs_time)
 }
 END_TEST
 
+START_TEST(a_lost_disconnect_is_asked_for_once_more)
+{
+    struct bl_air_config config = bl_air_config_default();
+    struct stack *s = stack_new(5, 2, &config);
+    uint16_t a, b;
+    bl_op op;
+
+    stack_connect(s, 0, 1, &a, &b);
+    bl_air_fault_command(s->air, s->end[1].controller, 0x0406, BL_AIR_NEVER_ANSWER, 0, 1);
+    ck_assert_int_eq(bl_disconnect(s->end[1].host, s->now, b, 0x13, &op), 0);
+    stack_wait(s, 1, BL_EV_DISCONNECTED, 20 * SECOND);
+    stack_wait(s, 0, BL_EV_DISCONNECTED, 5 * SECOND);
+    stack_free(s);
+}
+END_TEST
+
 static Suite *faults_suite(void)
 {
     Suite *suite = suite_create("stack/faults");
@@ -273,6 +289,7 @@ static Suite *faults_suite(void)
     tcase_add_loop_test(t, a_command_is_never_answered, 0, 2);
     tcase_add_loop_test(t, a_command_is_unknown_although_announced, 0, 2);
     tcase_add_loop_test(t, a_command_is_answered_short, 0, 2);
+    tcase_add_test(t, a_lost_disconnect_is_asked_for_once_more);
     tcase_add_test(t, links_that_fail_to_be_established_are_tried_again);
     tcase_add_loop_test(t, a_lossy_medium_only_costs_time, 0, 2);
     suite_add_tcase(suite, t);
