@@ -284,6 +284,7 @@ enum { /* rows that matter whether given */
        OPT_SERVICE_DATA,
        OPT_TX_POWER,
        OPT_DIRECTED,
+       OPT_SID,
        OPT_SCANNABLE,
 };
 
@@ -302,6 +303,7 @@ static const struct bus_opt ADVERTISE_OPTS[] = {
                           payload_opt_service_data},
     [OPT_TX_POWER] = {"tx_power", "b", ADVERTISE_FIELD(payload.tx_power), 0, 0, NULL},
     [OPT_DIRECTED] = {"directed", "(ys)", ADVERTISE_FIELD(directed), 0, 0, bus_opt_addr},
+    [OPT_SID] = {"sid", "y", ADVERTISE_FIELD(sid), 0, 15, NULL},
     [OPT_SCANNABLE] = {"scannable", "b", ADVERTISE_FIELD(scannable), 0, 0, NULL},
     {"connectable", "b", ADVERTISE_FIELD(connectable), 0, 0, NULL},
     {"set", "y", ADVERTISE_FIELD(set), 0, ALL_SETS - 1, NULL},
@@ -309,7 +311,6 @@ static const struct bus_opt ADVERTISE_OPTS[] = {
     {"extended", "b", ADVERTISE_FIELD(extended), 0, 0, NULL},
     {"primary_phy", "s", ADVERTISE_FIELD(primary_phy), 0, 0, bus_opt_phy},
     {"secondary_phy", "s", ADVERTISE_FIELD(secondary_phy), 0, 0, bus_opt_phy},
-    {"sid", "y", ADVERTISE_FIELD(sid), 0, 15, NULL},
     {"duration_ms", "u", ADVERTISE_FIELD(duration_ms), 0, 0, NULL},
     {"addr_mode", "y", ADVERTISE_FIELD(addr_mode), 0, 3, NULL},
 };
@@ -326,6 +327,10 @@ static int advertise_given(struct advertise_opts *o, sd_bus_error *error)
     p->has_fields = false;
     for (size_t row = OPT_NAME; row <= OPT_TX_POWER; row++)
         p->has_fields |= bus_opts_given(h, row);
+    if (bus_opts_given(h, OPT_SID) && !o->extended)
+        return bus_error_invalid(error, "sid: only an extended set has one.");
+    if (o->primary_phy == BL_PHY_2M)
+        return bus_error_invalid(error, "primary_phy: 1m or coded; 2m is a secondary PHY.");
     if (!bus_opts_given(h, OPT_SCANNABLE)) {
         /* An extended set says all in its advertisement unless it is to be scanned. */
         o->scannable = !o->extended;
@@ -391,6 +396,12 @@ static int advertise_refused(int r, const struct advertise_opts *o, uint32_t int
                              "Set %u cannot be advertised now: %d advertisements are the most, and "
                              "one radio has one kind of random address at a time.",
                              o->set, (int)BL_MAX_ADV);
+    if (r == -EOPNOTSUPP && !o->connectable && interval_us < 100000 && !o->extended)
+        return bus_error_set(
+            error, BUS_NOT_SUPPORTED,
+            "Set %u: this controller is older than Bluetooth 5, where a set that is "
+            "not connectable needs an interval of 100000 us at least.",
+            o->set);
     return bus_error_errno(error, r, "advertising set %u", o->set);
 }
 

@@ -417,6 +417,11 @@ static int method_connect(sd_bus_message *m, void *userdata, sd_bus_error *error
         .addr_mode = o.addr_mode,
         .automatic = o.automatic,
     };
+    r = bus_conn_params_check(&params.params, true, error);
+    if (r >= 0)
+        r = bus_phys_check(params.phys, error);
+    if (r < 0)
+        return r;
     return connect_begin(a, m, owner, &params, !o.head.no_wait, error);
 }
 

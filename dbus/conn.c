@@ -148,6 +148,37 @@ bus_mask bus_conn_audience(const struct bus_conn *c)
     return mask;
 }
 
+/* ---- what clients ask for ---- */
+
+int bus_conn_params_check(const struct bl_conn_params *p, bool defaults, sd_bus_error *error)
+{
+    uint32_t min = p->min_interval_us, max = p->max_interval_us, timeout = p->timeout_ms;
+
+    if (min && max && min > max)
+        return bus_error_invalid(error, "min_conn_interval_us %u is above max_conn_interval_us %u.",
+                                 min, max);
+    if (defaults && !max)
+        max = min > 50000 ? min : 50000;
+    if (defaults && !timeout)
+        return 0;                                                 /* grows with the others */
+    uint64_t least = (uint64_t)(1 + p->latency) * max * 2 / 1000; /* 7.8.18 */
+    if (max && timeout && timeout <= least)
+        return bus_error_invalid(
+            error,
+            "supervision_timeout_ms %u is not above (1 + latency) * interval * "
+            "2, which is %llu ms.",
+            timeout, (unsigned long long)least);
+    return 0;
+}
+
+int bus_phys_check(uint8_t phys, sd_bus_error *error)
+{
+    if (phys & BL_PHYS_2M)
+        return bus_error_invalid(error, "phys: nobody is found on 2m, which is a secondary PHY; 1m "
+                                        "and coded are the primary ones.");
+    return 0;
+}
+
 /* ---- org.bled.Connection1 ---- */
 
 static int conn_get_address(sd_bus *bus, const char *path, const char *interface,

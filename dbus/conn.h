@@ -47,6 +47,13 @@ struct bus_owner *bus_conn_owner(const struct bus_conn *c);
 /* Who hears of it: everyone where the daemon is among the users, else the users. */
 bus_mask bus_conn_audience(const struct bus_conn *c);
 
+/* What is wrong with parameters of a client, said in its own units: InvalidArgs with both values.
+ * Zeros are what was not given; `defaults` are put in their place where they are known (Connect).
+ * 0 where nothing was found. */
+int bus_conn_params_check(const struct bl_conn_params *p, bool defaults, sd_bus_error *error);
+/* PHYs to scan and initiate on: 1m and coded. Core 5.4, Vol 4, Part E, 7.8.64 and 7.8.66. */
+int bus_phys_check(uint8_t phys, sd_bus_error *error);
+
 /* Events, in the order of events.c. */
 void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e);

@@ -199,9 +199,6 @@ static int method_update_parameters(sd_bus_message *m, void *userdata, sd_bus_er
     r = bus_opts_read(m, UPDATE_OPTS, ARRAY_LEN(UPDATE_OPTS), &o, error);
     if (r < 0)
         return r;
-    r = bus_call_new(a, m, &UPDATE, !o.head.no_wait, &call, error);
-    if (r < 0)
-        return r;
     struct bl_conn_params p = {
         .min_interval_us = o.min_interval_us,
         .max_interval_us = o.max_interval_us,
@@ -209,6 +206,12 @@ static int method_update_parameters(sd_bus_message *m, void *userdata, sd_bus_er
         .has_latency = bus_opts_given(&o.head, UPDATE_LATENCY),
         .timeout_ms = o.timeout_ms,
     };
+    r = bus_conn_params_check(&p, false, error);
+    if (r < 0)
+        return r;
+    r = bus_call_new(a, m, &UPDATE, !o.head.no_wait, &call, error);
+    if (r < 0)
+        return r;
     r = bl_update_parameters(a->host, bus_now(a), c->info.conn, &p, &op);
     return link_go(call, c->info.conn, r, op, "the parameter update", error);
 }

@@ -12,6 +12,7 @@
 #include "observer.h"
 
 #include "ad_dict.h"
+#include "conn.h"
 #include "scan.h"
 
 #include <errno.h>
@@ -245,6 +246,9 @@ static int scan_params(const struct scan_opts *o, uint32_t duration_ms, bool ext
                    .has_rssi_min = bus_opts_given(&o->head, SCAN_OPT_RSSI_MIN),
                    .rssi_min = (int8_t)o->rssi_min},
     };
+    int r = bus_phys_check(o->phys, error);
+    if (r < 0)
+        return r;
     if (o->name_prefix && *o->name_prefix) {
         size_t n = strlen(o->name_prefix);
         if (n >= sizeof(lists->name_prefix))
@@ -399,6 +403,8 @@ static int method_scan_or_discover(sd_bus_message *m, struct bus_adapter *a,
     int r = observer_read(m, o, discover ? DISCOVER_ROWS : SCAN_ROWS, &duration, error);
     if (r < 0)
         return r;
+    if (discover && o->batch_ms)
+        return bus_error_invalid(error, "batch_ms is an option of Scan; Discover has one answer.");
     if (discover && duration == 0)
         return bus_error_invalid(error, "Discover needs a duration; 0 would never be answered.");
     if (discover && !bus_opts_given(&o->head, SCAN_OPT_INTERVAL) &&

@@ -34,6 +34,12 @@ VALUES = {"b": True, "y": 1, "n": 1, "q": 1, "i": 1, "u": 1, "x": 1, "t": 1, "d"
           "a{sv}": {}, "v": Variant("b", True)}
 
 RANGES = [
+    ("Broadcaster1", "Advertise", "ua{sv}", 100000, {"sid": Variant("y", 1)}),
+    ("Broadcaster1", "Advertise", "ua{sv}", 100000, {"extended": Variant("b", True),
+                                                     "primary_phy": Variant("s", "2m")}),
+    ("Observer1", "Discover", "ua{sv}", 1, {"batch_ms": Variant("u", 100)}),
+    ("Observer1", "Scan", "ua{sv}", 1, {"phys": Variant("as", ["2m"])}),
+    ("Central1", "Connect", "ysa{sv}", *NOBODY, {"phys": Variant("as", ["2m"])}),
     ("Broadcaster1", "Advertise", "ua{sv}", 100000, {"addr_mode": Variant("y", 4)}),
     ("Broadcaster1", "Advertise", "ua{sv}", 100000, {"sid": Variant("y", 16)}),
     ("Broadcaster1", "Advertise", "ua{sv}", 100000, {"set": Variant("y", 255)}),
