@@ -34,7 +34,8 @@ static const char usage[] =
     "  --help           print this and exit\n"
     "\n"
     "A line \"ready\" on standard output tells that all sockets accept connections.\n"
-    "Exit status: 0; 1 if a host broke a rule of HCI (told on standard error); 2 for bad usage.\n";
+    "Exit status: 0; 1 if it could not serve or a host broke a rule of HCI (told on standard\n"
+    "error); 2 for bad usage.\n";
 
 struct options {
     const char *dir;
@@ -62,6 +63,32 @@ static const struct option long_options[] = {
     {"control", no_argument, NULL, 'c'},    {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 };
+
+/* What an option takes, for who gave it something else. */
+static const struct {
+    int option;
+    const char *allowed;
+} hints[] = {
+    {'n', "a number from 1 to 64"},
+    {'l', "4.0, 4.2 or 5"},
+    {'p', "real or none"},
+    {'s', "a number, decimal or hexadecimal after 0x"},
+    {'o', "a number from 0 to 1000"},
+    {'d', "a number of microseconds from 0 to 60000000"},
+};
+_Static_assert(AIR_SERVE_MAX == 64, "the hint of -n says so");
+
+static void refuse(int option, int at, const char *text)
+{
+    const char *allowed = "not a good value";
+    for (size_t i = 0; i < ARRAY_LEN(hints); i++)
+        if (hints[i].option == option)
+            allowed = hints[i].allowed;
+    if (option == 'n')
+        fprintf(stderr, "bled-air: -n %s: it takes %s\n", text, allowed);
+    else
+        fprintf(stderr, "bled-air: --%s=%s: it takes %s\n", long_options[at].name, text, allowed);
+}
 
 static bool number(const char *text, long min, long max, long *ret)
 {
@@ -137,10 +164,10 @@ static bool set_option(struct options *o, int option, const char *text, const ch
 /* -1: go on; else the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    int option;
+    int option, at = 0;
     const char *acl = NULL;
     *o = (struct options){.n = 2, .seed = 1, .config = bl_air_config_default()};
-    while ((option = getopt_long(argc, argv, "n:h", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "n:h", long_options, &at)) != -1) {
         if (option == 'V') {
             printf("bled-air %s\n", BLED_VERSION);
             return EXIT_SUCCESS;
@@ -149,10 +176,12 @@ static int read_options(int argc, char **argv, struct options *o)
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         }
-        if (option == '?')
+        if (option == '?') { /* getopt has said what is wrong */
+            fprintf(stderr, "bled-air: see bled-air --help\n");
             return 2;
+        }
         if (!set_option(o, option, optarg, &acl)) {
-            fprintf(stderr, "bled-air: %s is not a good value: see bled-air --help\n", optarg);
+            refuse(option, at, optarg);
             return 2;
         }
     }

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct config_override {
     char name[16];
@@ -128,6 +129,8 @@ static char *read_line(char *str, int num, void *stream)
         return NULL;
     r->line++;
     char *text = line;
+    if (r->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+        text += 3; /* the byte order mark of some editors */
     while (isspace((unsigned char)*text) && *text)
         text++;
     str[0] = '\0';
@@ -170,7 +173,7 @@ static void set_key(struct reading *r, const struct config_key *key, const char 
     else
         why = key->set(key, r->section == SECTION_ADAPTER ? &r->config->adapter : &copy, value);
     if (why)
-        complain(r, "%s: %s", key->name, why);
+        complain(r, "%s = %s: %s", key->name, value, why);
     else if (r->section == SECTION_ONE_ADAPTER)
         keep_override(r, key, value);
 }
@@ -214,6 +217,11 @@ int config_load(struct config *c, const char *path, config_report_fn report, voi
     _cleanup_(close_file) FILE *file = fopen(path, "re");
     if (!file)
         return -errno;
+    struct stat st;
+    if (fstat(fileno(file), &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
     struct reading r = {.config = c, .path = path, .file = file, .report = report, .ctx = ctx};
     int line = ini_parse_stream(read_line, &r, on_key, &r);
     if (ferror(file))

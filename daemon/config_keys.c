@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool parse_u32(const char *text, uint32_t *ret)
 {
@@ -51,8 +52,8 @@ static bool parse_bool(const char *text, bool *ret)
     static const char *const yes[] = {"yes", "true", "on", "1"};
     static const char *const no[] = {"no", "false", "off", "0"};
     for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-            *ret = strcmp(text, yes[i]) == 0;
+        if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
+            *ret = strcasecmp(text, yes[i]) == 0;
             return true;
         }
     return false;
@@ -129,6 +130,9 @@ static const char *set_adapter(const struct config_key *key, void *object, const
     const char *why;
     if (spec_parse(value, &spec, &why) < 0)
         return why;
+    for (size_t i = 0; i < c->n_specs; i++)
+        if (spec_same(&c->specs[i], &spec))
+            return "that adapter is given twice";
     if (c->n_specs == SPEC_MAX)
         return "there are 16 adapters at most";
     struct spec *specs = reallocarray(c->specs, c->n_specs + 1, sizeof(*specs));

@@ -67,8 +67,10 @@ static enum options_result read_line(int argc, char **argv, struct config *c, co
             fputs(usage, stdout);
             return OPTIONS_CHECKED;
         }
-        if (option == '?')
+        if (option == '?') { /* getopt has said what is wrong */
+            fprintf(stderr, "bled: see bled --help\n");
             return OPTIONS_WRONG;
+        }
         if (option == 'k')
             *ret_check = true;
         if (option == 'c')

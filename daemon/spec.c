@@ -2,10 +2,10 @@
 /* One parser a kind, in a table by prefix. Numbers are decimal, without sign or leading blanks. */
 #include "spec.h"
 #include "base/cleanup.h"
+#include "transport.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +73,8 @@ static const char *parse_tty(const char *rest, struct spec *s)
     s->baud = 115200;
     if (comma && (!parse_number(comma + 1, 4000000, &s->baud) || s->baud == 0))
         return "the baud rate after the comma is a number up to 4000000";
+    if (!transport_tty_has_rate(s->baud))
+        return "Linux's serial lines have no such baud rate; 115200, 921600 and 1000000 are usual";
     memcpy(s->path, rest, len);
     s->path[len] = '\0';
     return NULL;
@@ -113,7 +115,7 @@ int spec_parse(const char *text, struct spec *ret, const char **ret_why)
     return -EINVAL;
 }
 
-static bool same(const struct spec *a, const struct spec *b)
+bool spec_same(const struct spec *a, const struct spec *b)
 {
     return a->kind == b->kind && a->index == b->index && a->port == b->port &&
            strcmp(a->path, b->path) == 0 && strcmp(a->host, b->host) == 0;
@@ -132,7 +134,7 @@ int spec_name_all(struct spec *specs, size_t n, size_t *ret_again)
     uint32_t next = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
-            if (same(&specs[i], &specs[j])) {
+            if (spec_same(&specs[i], &specs[j])) {
                 *ret_again = i;
                 return -EEXIST;
             }

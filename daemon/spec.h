@@ -10,6 +10,7 @@
  *   tty:DEV[,BAUD]  H4 over a serial line, 8N1 with RTS/CTS; 115200 baud
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,8 @@ struct spec {
 
 /* 0, or -EINVAL with *ret_why saying what is wrong with text. *ret is touched only on success. */
 int spec_parse(const char *text, struct spec *ret, const char **ret_why);
+/* Whether both are one controller. */
+bool spec_same(const struct spec *a, const struct spec *b);
 /* Names hciN by the kernel's number, the others by the first numbers that no hciN among them has.
  * -EEXIST with *ret_again the index of one that was there before. */
 int spec_name_all(struct spec *specs, size_t n, size_t *ret_again);

@@ -77,6 +77,9 @@ extern const struct transport_kind transport_unix_kind;
 extern const struct transport_kind transport_tcp_kind;
 extern const struct transport_kind transport_tty_kind;
 
+/* Whether Linux's serial lines have that baud rate. */
+bool transport_tty_has_rate(uint32_t baud);
+
 /* Shared by the stream kinds. */
 int transport_stream_fill(struct transport *t);
 ssize_t transport_stream_next(struct transport *t, const uint8_t **ret);

@@ -42,12 +42,22 @@ static int set_line(int fd, speed_t speed)
     return 0;
 }
 
+static const speed_t *find_speed(uint32_t baud)
+{
+    for (size_t i = 0; i < ARRAY_LEN(speeds); i++)
+        if (speeds[i].baud == baud)
+            return &speeds[i].speed;
+    return NULL;
+}
+
+bool transport_tty_has_rate(uint32_t baud)
+{
+    return find_speed(baud) != NULL;
+}
+
 static int transport_tty_open(struct transport *t)
 {
-    const speed_t *speed = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(speeds) && !speed; i++)
-        if (speeds[i].baud == t->spec->baud)
-            speed = &speeds[i].speed;
+    const speed_t *speed = find_speed(t->spec->baud);
     if (!speed)
         return -EDOM;
     t->fd = open(t->spec->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

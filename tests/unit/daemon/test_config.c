@@ -114,6 +114,24 @@ START_TEST(every_key_is_taken)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_and_any_case_of_yes_and_no_are_taken)
+{
+    ck_assert_msg(load("\xef\xbb\xbf[adapter]\nactive = YES\nbond = False\nmitm = On\n") == 0, "%s",
+                  said);
+    struct config_adapter a = config_adapter(&config, "hci0");
+    ck_assert(a.bus.active && !a.bus.bond && a.bus.mitm);
+    ck_assert_int_eq(load("\n\xef\xbb\xbf[adapter]\n"), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_semicolon_after_a_blank_begins_a_comment_and_a_hash_does_not)
+{
+    ck_assert_msg(load("[adapter]\n# one\n  # two\n; three\ngap-name = a;b #c ; d\n") == 0, "%s",
+                  said);
+    ck_assert_str_eq(config_adapter(&config, "hci0").bus.gap_name, "a;b #c");
+}
+END_TEST
+
 START_TEST(an_empty_file_gives_the_defaults_of_the_api)
 {
     ck_assert_int_eq(load(""), 0);
@@ -168,7 +186,8 @@ START_TEST(mistakes_name_file_and_line)
         {"[daemon]\nbus-name = org.bled.\n", 2, "org.bled"},
         {"[daemon]\nlog-level = loud\n", 2, "debug"},
         {"[daemon]\nadapter = usb0\n", 2, "hciN"},
-        {"[adapter]\nactive = maybe\n", 2, "yes or no"},
+        {"[adapter]\nactive = maybe\n", 2, "active = maybe: yes or no"},
+        {"[daemon]\nadapter = tty:/dev/a,12345\n", 2, "baud"},
         {"[adapter]\naddr-mode = 0\n", 2, "static"},
         {"[adapter]\ngap-name = \xff\xfe\n", 2, "UTF-8"},
         {"[adapter]\ngap-name = \xed\xa0\x80\n", 2, "UTF-8"},
@@ -225,7 +244,9 @@ END_TEST
 START_TEST(adapters_given_twice_are_told)
 {
     ck_assert_int_eq(load("[daemon]\nadapter = hci0\nadapter = hci0\n"), -EINVAL);
-    ck_assert_ptr_nonnull(strstr(said, "hci0 is given twice"));
+    ck_assert_ptr_nonnull(strstr(said, ":3: adapter = hci0: that adapter is given twice"));
+    ck_assert_ptr_null(config_set(&config, "adapter", "unix:/a"));
+    ck_assert_ptr_nonnull(config_set(&config, "adapter", "unix:/a"));
 }
 END_TEST
 
@@ -243,7 +264,7 @@ START_TEST(a_file_that_cannot_be_read_is_an_error)
     unlink(path);
     said[0] = '\0';
     ck_assert_int_eq(config_load(&config, path, report, NULL), -ENOENT);
-    ck_assert_int_lt(config_load(&config, "/tmp", report, NULL), 0);
+    ck_assert_int_eq(config_load(&config, "/tmp", report, NULL), -EISDIR);
 }
 END_TEST
 
@@ -288,6 +309,8 @@ int main(void)
     TCase *c = tcase_create("config");
     tcase_add_checked_fixture(c, set_up, tear_down);
     tcase_add_test(c, every_key_is_taken);
+    tcase_add_test(c, a_byte_order_mark_and_any_case_of_yes_and_no_are_taken);
+    tcase_add_test(c, a_semicolon_after_a_blank_begins_a_comment_and_a_hash_does_not);
     tcase_add_test(c, an_empty_file_gives_the_defaults_of_the_api);
     tcase_add_test(c, sections_of_one_adapter_win_wherever_they_stand);
     tcase_add_test(c, mistakes_name_file_and_line);

@@ -74,6 +74,7 @@ START_TEST(bad_specs_say_why)
         "tty:/dev/a,0",
         "tty:/dev/a,x",
         "tty:/dev/a,4000001",
+        "tty:/dev/a,12345",
         "usb:1",
         "/dev/ttyS0",
     };
