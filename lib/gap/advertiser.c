@@ -547,7 +547,7 @@ bool bl_advertiser_counter(const struct bl_advertiser *a, size_t index, const ch
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"advertisements", a->n_advs},      {"advertisements-started", a->started},
+        {"advertisements-open", a->n_advs}, {"advertisements-started", a->started},
         {"advertisements-ended", a->ended}, {"advertiser-connections", a->connections},
         {"advertiser-refused", a->refused},
     };

@@ -396,7 +396,7 @@ bool bl_links_counter(const struct bl_links *l, size_t index, const char **ret_n
         const char *name;
         uint64_t value;
     } table[] = {
-        {"links", l->count},
+        {"links-open", l->count},
         {"links-opened", l->opened},
         {"links-closed", l->closed},
         {"links-forced", l->forced},

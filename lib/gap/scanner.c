@@ -403,7 +403,7 @@ bool bl_scanner_counter(const struct bl_scanner *s, size_t index, const char **r
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"scans", (uint64_t)__builtin_popcountll(s->used)},
+        {"scans-open", (uint64_t)__builtin_popcountll(s->used)},
         {"scan-restarts", s->restarts},
         {"scan-received", s->received},
         {"scan-unwanted", s->unwanted},

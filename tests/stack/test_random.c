@@ -400,8 +400,8 @@ static void all_is_well(void)
         ck_assert_msg(n_open[end] == 0, "command %u at end %zu never ended", open_ops[end][0], end);
         ck_assert_uint_eq(stack_counter(s, end, "procedures-open"), 0);
         ck_assert_uint_eq(stack_counter(s, end, "connect-open"), 0);
-        ck_assert_uint_eq(stack_counter(s, end, "advertisements"), 0);
-        ck_assert_uint_eq(stack_counter(s, end, "links"), 0);
+        ck_assert_uint_eq(stack_counter(s, end, "advertisements-open"), 0);
+        ck_assert_uint_eq(stack_counter(s, end, "links-open"), 0);
         bl_host_stop(s->end[end].host, s->now); /* what an invented event hid from it goes, too */
         revive(end);
     }

@@ -232,7 +232,7 @@ async def test_stop_and_start_cross():
         assert await stop == [] and await again == [0]
         await a.client.expect("AdvertisingStopped", 0, 0)
         assert (await heard(b))[(await a.address())[1]][1]["name"] == "two", "the last payload"
-        assert (await a.stats())["advertisements"] == 1
+        assert (await a.stats())["advertisements-open"] == 1
 
 
 async def test_tx_power_is_the_controllers_figure():

@@ -57,7 +57,7 @@ def steps(peer):
 
 async def idle(b, victim=None):
     """Waits until nothing is left: what ends tells nobody when its owner is dead, so this asks."""
-    keys = ("procedures-open", "advertisements", "scans", "connect-open", "links",
+    keys = ("procedures-open", "advertisements-open", "scans-open", "connect-open", "links-open",
             "clients-attached")
 
     async def wait():

@@ -60,8 +60,8 @@ async def works(b, peer):
     await b.call("Observer1", "StopScan")
     await b.call("Central1", "CancelConnect", "ys", 0, "")
     stats = await b.stats()
-    left = {k: stats[k] for k in ("procedures-open", "advertisements", "scans", "connect-open",
-                                  "links") if stats[k]}
+    left = {k: stats[k] for k in ("procedures-open", "advertisements-open", "scans-open", "connect-open",
+                                  "links-open") if stats[k]}
     assert not left and stats["calls-open"] <= 1, (left, stats["calls-open"])
     objects = (await b.client.raw(b.name, "/org/bled", "org.freedesktop.DBus.ObjectManager",
                                   "GetManagedObjects"))[0]
