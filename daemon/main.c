@@ -43,7 +43,9 @@ struct bled {
     ev_signal sigterm, sigint;
     ev_timer end_timer;
     bool named, ending, probing;
-    int status; /* to exit with */
+    bool told;       /* in the log, why it cannot start */
+    const char *why; /* it ends, for the log */
+    int status;      /* to exit with */
 };
 
 /*
@@ -91,7 +93,7 @@ static void on_name(void *ctx)
     tell_status(b);
 }
 
-static void begin_end(struct bled *b, int status)
+static void begin_end(struct bled *b, int status, const char *why)
 {
     if (b->ending) {
         ev_break(b->loop.ev, EVBREAK_ALL); /* asked twice: at once */
@@ -99,6 +101,7 @@ static void begin_end(struct bled *b, int status)
     }
     b->ending = true;
     b->status = status;
+    b->why = why;
     notify_stopping(&b->notify);
     ev_timer_start(b->loop.ev, &b->end_timer);
 }
@@ -107,7 +110,7 @@ static void on_signal(EV_P_ ev_signal *w, int revents)
 {
     (void)loop;
     (void)revents;
-    begin_end(w->data, EXIT_SUCCESS);
+    begin_end(w->data, EXIT_SUCCESS, w->signum == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void on_end_timer(EV_P_ ev_timer *w, int revents)
@@ -125,7 +128,7 @@ static void on_bus_gone(void *ctx, int error)
         return;
     if (error != -EEXIST && error != -EACCES) /* about the name, which dbus/ has told */
         log_msg(LOG_ERROR, NULL, "the connection to the bus ended: %s", strerror(-error));
-    begin_end(b, EXIT_FAILURE);
+    begin_end(b, EXIT_FAILURE, "the bus or the name on it is lost");
 }
 
 static void before_wait(void *ctx)
@@ -190,7 +193,11 @@ static int open_bus(struct bled *b)
     const char *where = b->config.bus;
     int r = bus_ev_connect(&b->sd, where);
     if (r < 0) {
-        log_msg(LOG_ERROR, NULL, "cannot connect to the bus %s: %s", where, strerror(-r));
+        b->told = true;
+        if (r == -ENOMEDIUM && strcmp(where, "session") == 0)
+            log_msg(LOG_ERROR, NULL, "no session bus: DBUS_SESSION_BUS_ADDRESS is not set");
+        else
+            log_msg(LOG_ERROR, NULL, "cannot connect to the bus %s: %s", where, strerror(-r));
         return r;
     }
     struct bus_options options = {
@@ -360,8 +367,10 @@ int main(int argc, char **argv)
         r = start(&b);
     if (r == 0)
         ev_run(b.loop.ev, 0);
-    else
+    else if (!b.told)
         log_msg(LOG_ERROR, NULL, "cannot start: %s", strerror(-r));
     stop(&b);
+    if (b.why)
+        log_msg(LOG_INFORM, NULL, "ended: %s", b.why);
     return r == 0 ? b.status : EXIT_FAILURE;
 }
