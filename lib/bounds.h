@@ -19,5 +19,12 @@ enum {
     BL_MAX_CHAINS = 64,        /* extended reports being joined at once */
     BL_MAX_COMMANDS = 128,     /* HCI commands waiting for the controller */
     BL_MAX_TX_PDUS = 64,       /* L2CAP PDUs queued on one connection, before back-pressure */
+    BL_MAX_TX_WAIT = 256,      /* commands and notifications that wait for room on a connection */
+    BL_MAX_INDICATIONS = 64,   /* indications that wait for their turn on a connection */
+    BL_MAX_PROCEDURES = 64,    /* GATT client procedures waiting or under way on a connection */
+    BL_MAX_READ_MULTIPLE = 64, /* handles in one bl_gattc_read_multiple() */
+    BL_MAX_PREPARED = 128,     /* prepared writes queued by one client: Prepare Queue Full beyond */
+    BL_MAX_PREPARED_BYTES = 4096, /* their values' octets; 512 for one attribute */
+    BL_MAX_CCCDS = 1024,          /* subscriptions of one client: Insufficient Resources beyond */
     BL_MAX_L2CAP_PDU = 65535 + 4,
 };

@@ -3,8 +3,8 @@
 
 /*
  * event: what the host tells its owner, pulled by bl_host_next_event(). An event is the caller's
- * from then on, but for the bytes behind `report.data`, `reply.params` and `failed.why`, which are
- * borrowed until the next call into the host.
+ * from then on, but for the bytes behind `report.data`, `reply.params`, `gatt.value` and
+ * `failed.why`, which are borrowed until the next call into the host.
  */
 
 #include "report.h"
@@ -24,6 +24,27 @@ enum bl_event_kind {
     BL_EV_PHY_UPDATED,
     BL_EV_DATA_LENGTH,
     BL_EV_DISCONNECTED,
+    BL_EV_MTU,                 /* an exchange of ATT_MTU has ended, whoever began it */
+    BL_EV_NAME_WRITTEN,        /* a peer wrote the Device Name (gatt.value) */
+    BL_EV_GATTS_WRITTEN,       /* a peer wrote gatt.value to gatt.handle, and it is stored */
+    BL_EV_GATTS_READ,          /* a peer reads gatt.handle; gatt.request not 0: waits for a reply */
+    BL_EV_GATTS_WRITE,         /* a peer wants to write gatt.value: waits for a reply */
+    BL_EV_GATTS_INDICATE_DONE, /* an indication of gatt.handle is confirmed or given up (status) */
+    BL_EV_GATTS_SUBSCRIBED,    /* a peer's CCCD of gatt.handle (the value's) is gatt.bits now */
+    BL_EV_GATTC_SERVICE,       /* results of procedures: gatt.op */
+    BL_EV_GATTC_CHARACTERISTIC,
+    BL_EV_GATTC_DESCRIPTOR,
+    BL_EV_GATTC_INCLUDE,
+    BL_EV_GATTC_VALUE,
+    BL_EV_GATTC_NOTIFIED, /* gatt.handle, gatt.value */
+    BL_EV_GATTC_INDICATED,
+    BL_EV_GATTC_SERVICES_CHANGED, /* gatt.start, gatt.end */
+    BL_EV_KINDS,
+};
+
+struct bl_value {
+    const uint8_t *data;
+    size_t len;
 };
 
 struct bl_event {
@@ -40,7 +61,8 @@ struct bl_event {
                 bool was_connected; /* disconnect */
                 struct {
                     uint16_t interval, latency, timeout;
-                } params; /* update_parameters */
+                } params;     /* update_parameters */
+                uint16_t mtu; /* exchange_mtu */
                 struct {
                     uint8_t tx, rx;
                 } phy; /* set_phy */
@@ -96,5 +118,22 @@ struct bl_event {
             struct bl_addr peer;
             uint8_t reason; /* HCI */
         } disconnected;
+        struct {
+            uint16_t conn, mtu;
+        } mtu;
+        struct { /* GATTS, GATTC and NAME_WRITTEN: what each has is said above and below */
+            uint16_t conn;
+            uint16_t handle;       /* SERVICE: 0; CHARACTERISTIC, INCLUDE: of the declaration */
+            uint16_t start;        /* SERVICE, INCLUDE: of the (included) service */
+            uint16_t end;          /* the same, and of the characteristic: its last handle */
+            uint16_t value_handle; /* CHARACTERISTIC */
+            uint8_t properties;    /* CHARACTERISTIC */
+            uint8_t bits;          /* SUBSCRIBED */
+            bl_status status;      /* INDICATE_DONE */
+            bl_op op;              /* GATTC results: of the procedure */
+            uint32_t request;      /* GATTS_READ, GATTS_WRITE: for bl_gatts_reply() */
+            struct bl_uuid uuid;   /* SERVICE, CHARACTERISTIC, DESCRIPTOR, INCLUDE */
+            struct bl_value value; /* borrowed until the next call into the host */
+        } gatt;
     };
 };

@@ -101,6 +101,21 @@ void bl_evq_report(struct bl_evq *q, const struct bl_report *r)
     bl_evq_push(q, &e);
 }
 
+/* bl_evq_full() keeps half of the bytes free for what one input brings. */
+void bl_evq_push_value(struct bl_evq *q, const struct bl_event *e)
+{
+    struct bl_event copy = *e;
+    size_t n = e->gatt.value.len;
+
+    if (n > BL_MAX_REPORT_BYTES - q->used)
+        abort(); /* the bounds in bounds.h do not add up: a bug, not an input */
+    if (n > 0)
+        memcpy(q->bytes + q->used, e->gatt.value.data, n);
+    copy.gatt.value.data = q->bytes + q->used;
+    q->used += n;
+    bl_evq_push(q, &copy);
+}
+
 /* The ring and the bytes start again from the front whenever they are drained, so that a quiet
  * daemon touches one page of each. The popped report's bytes stay until the next push. */
 bool bl_evq_pop(struct bl_evq *q, struct bl_event *ret)

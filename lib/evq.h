@@ -37,6 +37,9 @@ void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e);
 void bl_evq_op_reply(struct bl_evq *q, const struct bl_event *e);
 
 void bl_evq_push(struct bl_evq *q, const struct bl_event *e);
+/* The same with octets that lib/gatt has got from a peer: copies e->gatt.value. There is room for
+ * what one input can bring: BL_MAX_PREPARED_BYTES and some. */
+void bl_evq_push_value(struct bl_evq *q, const struct bl_event *e);
 /* Copies r->data. */
 void bl_evq_report(struct bl_evq *q, const struct bl_report *r);
 bool bl_evq_pop(struct bl_evq *q, struct bl_event *ret);

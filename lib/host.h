@@ -29,6 +29,7 @@
 #include "bounds.h"
 #include "env.h"
 #include "event.h"
+#include "host_gatt.h"
 #include "types.h"
 
 struct bl_host;
@@ -42,6 +43,14 @@ struct bl_config {
     /* Which parameters are accepted when a peer asks (LL or L2CAP); zeros: all that are legal. */
     uint16_t accept_min_interval, accept_max_interval; /* 1.25 ms */
     uint16_t accept_max_latency, accept_max_timeout;   /* events, 10 ms */
+    /* GATT */
+    uint16_t mtu;       /* offered in an exchange: 23..517; 0: 256 */
+    char gap_name[249]; /* Device Name, UTF-8, at most 248 octets: Core 5.4, Vol 3, Part C, 12.1 */
+    uint16_t appearance;
+    bool name_writable;   /* by peers: BL_EV_NAME_WRITTEN */
+    uint8_t min_key_size; /* 7..16 that _ENCRYPTED attributes ask for; 0: 16 */
+    /* Peripheral Preferred Connection Parameters, as on the wire; zeros: none in particular. */
+    uint16_t preferred_min, preferred_max, preferred_latency, preferred_timeout;
 };
 
 /* What is known of the controller once it is ready. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * pipe: a SOCK_SEQPACKET socket handed to a client, a packet a value, either way.
+ *
+ * Towards the client what the socket does not take waits here in order, up to a bound in octets; a
+ * reader that leaves more than that is hung up on, and counted: nothing is ever left out of the
+ * middle. From the client, packets are handed to `packet` one at a time as they are read, and no
+ * more is read from when it says so until bus_pipe_resume(): back-pressure by the socket's buffer.
+ * A packet longer than `max` ends the pipe (hang-up), because the kernel cannot refuse it to the
+ * writer; all before it have been handed over.
+ */
+
+#include "adapter.h"
+
+struct bus_pipe;
+
+struct bus_pipe_ops {
+    /* A packet of the client's, borrowed, n <= max, n may be 0. True: give me the next; false: this
+     * one is taken, wait for bus_pipe_resume(). NULL: what the client writes ends the pipe. */
+    bool (*packet)(void *userdata, const uint8_t *data, size_t n);
+    /* The client has closed its end, wrote too much, or does not read: it is over; free it. why:
+     * for the log, NULL where it simply closed. */
+    void (*over)(void *userdata, const char *why);
+};
+
+/* *ret_fd is the client's end, to be sent and then closed. queue_max: octets that may wait. 0 or
+ * -errno. */
+int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, size_t max, size_t queue_max,
+                 const struct bus_pipe_ops *ops, void *userdata, int *ret_fd);
+/* Hangs up: the client reads what is in its socket, then POLLHUP. What waits here is given to the
+ * socket as far as it takes it. NULL is fine; returns NULL. May be called from within ops. */
+struct bus_pipe *bus_pipe_free(struct bus_pipe *p);
+/* To the client. 0; -ENOBUFS: too much waits, over() has been called. */
+int bus_pipe_send(struct bus_pipe *p, const uint8_t *data, size_t n);
+void bus_pipe_resume(struct bus_pipe *p);
+/* The longest packet of the client's from now on (ATT_MTU has changed). */
+void bus_pipe_set_max(struct bus_pipe *p, size_t max);
