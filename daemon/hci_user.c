@@ -93,26 +93,19 @@ static void hci_user_unread(struct transport *t)
     t->batch->at--;
 }
 
+/* One system call a packet: sendmmsg() marks all but the last with MSG_BATCH, which the kernel's
+ * HCI sockets refuse with EINVAL. */
 static int hci_user_send(struct transport *t, const uint8_t *bytes, size_t n, size_t *ret_sent)
 {
-    struct mmsghdr messages[USER_BATCH];
-    struct iovec parts[USER_BATCH];
-    unsigned count = 0;
-    memset(messages, 0, sizeof(messages));
-    for (size_t at = 0; at < n && count < USER_BATCH; count++) {
-        ssize_t len = h4_length(bytes + at, n - at, H4_FROM_HOST);
-        if (len <= 0 || (size_t)len > n - at)
+    while (*ret_sent < n) {
+        const uint8_t *packet = bytes + *ret_sent;
+        ssize_t len = h4_length(packet, n - *ret_sent, H4_FROM_HOST);
+        if (len <= 0 || (size_t)len > n - *ret_sent)
             return -EBADMSG;
-        parts[count] = (struct iovec){(void *)(uintptr_t)(bytes + at), (size_t)len};
-        messages[count].msg_hdr.msg_iov = &parts[count];
-        messages[count].msg_hdr.msg_iovlen = 1;
-        at += (size_t)len;
+        if (send(t->fd, packet, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
+        *ret_sent += (size_t)len;
     }
-    int sent = sendmmsg(t->fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
-    for (int i = 0; i < sent; i++)
-        *ret_sent += parts[i].iov_len;
     return 0;
 }
 
