@@ -215,3 +215,14 @@ int bus_config_set(sd_bus *sd, const char *path, const char *interface, const ch
         bus_emit_changed(a, interface, property, NULL);
     return 0;
 }
+
+void bus_config_on_name_written(struct bus_adapter *a, const struct bl_event *e)
+{
+    size_t n = e->gatt.value.len;
+
+    if (n >= sizeof(a->config.gap_name))
+        return;
+    memcpy(a->config.gap_name, e->gatt.value.data, n);
+    a->config.gap_name[n] = '\0';
+    bus_emit_changed(a, ADAPTER_IFACE, "GapName", NULL);
+}

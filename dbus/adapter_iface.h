@@ -25,6 +25,8 @@ void bus_config_start(struct bus_adapter *a);
 void bus_config_stop(struct bus_adapter *a);
 /* The controller is known: the default address mode, and the host told of it. */
 void bus_config_apply(struct bus_adapter *a);
+/* BL_EV_NAME_WRITTEN: a peer has given us another name. */
+void bus_config_on_name_written(struct bus_adapter *a, const struct bl_event *e);
 
 /* adapter_tools.c: HciCommand, StartCapture, StopCapture, Stats. */
 int bus_tools_hci_command(sd_bus_message *m, void *userdata, sd_bus_error *error);

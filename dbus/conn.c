@@ -20,6 +20,8 @@
 
 #define CONN_INTERFACE "org.bled.Connection1"
 
+enum { MTU_AT_FIRST = 23 }; /* Core 5.4, Vol 3, Part G, 5.2.1 */
+
 struct bus_conns {
     struct list all;
 };
@@ -221,15 +223,7 @@ static int conn_get_phy(sd_bus *bus, const char *path, const char *interface, co
     return sd_bus_message_append(reply, "s", bus_phy_name(*phy));
 }
 
-/* What comes with the server and with pairing: until then no MTU is ever exchanged and no link is
- * ever encrypted, so these are the specification's initial values. */
-static int conn_get_mtu(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *error)
-{
-    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
-    return sd_bus_message_append(reply, "q", 23); /* Core 5.4, Vol 3, Part G, 5.2.1 */
-}
-
+/* What comes with pairing: until then no link is ever encrypted. */
 static int conn_get_false(sd_bus *bus, const char *path, const char *interface,
                           const char *property, sd_bus_message *reply, void *userdata,
                           sd_bus_error *error)
@@ -260,7 +254,7 @@ static const sd_bus_vtable conn_vtable[] = {
     SD_BUS_PROPERTY("IdentityAddressType", "y", NULL, CONN_INFO(identity.type), CONN_CHANGES),
     SD_BUS_PROPERTY("Role", "s", conn_get_role, 0, CONN_CONST),
     SD_BUS_PROPERTY("Owner", "s", conn_get_owner, 0, CONN_CHANGES),
-    SD_BUS_PROPERTY("Mtu", "q", conn_get_mtu, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Mtu", "q", NULL, offsetof(struct bus_conn, mtu), CONN_CHANGES),
     SD_BUS_PROPERTY("Interval", "q", NULL, CONN_INFO(interval), CONN_CHANGES),
     SD_BUS_PROPERTY("Latency", "q", NULL, CONN_INFO(latency), CONN_CHANGES),
     SD_BUS_PROPERTY("SupervisionTimeout", "q", NULL, CONN_INFO(timeout), CONN_CHANGES),
@@ -333,6 +327,7 @@ void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e)
         c->adapter = a;
         c->peer = e->connected.peer;
         c->since = conn_realtime();
+        c->mtu = MTU_AT_FIRST;
         c->info.conn = e->connected.conn;
         c->info.role = e->connected.role;
         c->info.peer = e->connected.peer;
@@ -400,6 +395,16 @@ void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e)
 void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e)
 {
     (void)conn_refresh(a, e->data_length.conn);
+}
+
+void bus_conn_on_mtu(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->mtu.conn, NULL);
+
+    if (!c || c->mtu == e->mtu.mtu)
+        return;
+    c->mtu = e->mtu.mtu;
+    conn_changed(c, "Mtu", NULL, NULL);
 }
 
 void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e)

@@ -18,6 +18,7 @@ struct bus_conn {
     struct bl_conn_info info;
     struct bl_addr peer; /* identity where known */
     uint64_t since;      /* CLOCK_REALTIME, us */
+    uint16_t mtu;        /* ATT_MTU in force */
     sd_bus_slot *slot;
     char path[48];
     bool ending;      /* its last use has ended, a disconnection is under way */
@@ -59,4 +60,5 @@ void bus_conn_on_connected(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_mtu(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e);

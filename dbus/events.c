@@ -10,14 +10,17 @@
 
 #include "events.h"
 
+#include "adapter_iface.h"
 #include "broadcaster.h"
 #include "central.h"
 #include "conn.h"
+#include "gattc.h"
+#include "gatts.h"
 #include "link.h"
 #include "observer.h"
 #include "peripheral.h"
 
-enum { MOST = 6 };
+enum { MOST = 8 };
 
 static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_OP_DONE] = {bus_call_event, bus_adapter_on_op_done},
@@ -33,7 +36,23 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_CONN_UPDATED] = {bus_conn_on_updated, bus_link_on_updated},
     [BL_EV_PHY_UPDATED] = {bus_conn_on_phy},
     [BL_EV_DATA_LENGTH] = {bus_conn_on_data_length},
-    [BL_EV_DISCONNECTED] = {bus_link_on_disconnected, bus_central_on_disconnected,
+    [BL_EV_MTU] = {bus_conn_on_mtu, bus_gattc_on_mtu},
+    [BL_EV_NAME_WRITTEN] = {bus_config_on_name_written},
+    [BL_EV_GATTS_WRITTEN] = {bus_gatts_on_written},
+    [BL_EV_GATTS_READ] = {bus_gatts_on_read},
+    [BL_EV_GATTS_WRITE] = {bus_gatts_on_write},
+    [BL_EV_GATTS_INDICATE_DONE] = {bus_gatts_on_indicate_done},
+    [BL_EV_GATTS_SUBSCRIBED] = {bus_gatts_on_subscribed},
+    [BL_EV_GATTC_SERVICE] = {bus_gattc_on_result},
+    [BL_EV_GATTC_CHARACTERISTIC] = {bus_gattc_on_result},
+    [BL_EV_GATTC_DESCRIPTOR] = {bus_gattc_on_result},
+    [BL_EV_GATTC_INCLUDE] = {bus_gattc_on_result},
+    [BL_EV_GATTC_VALUE] = {bus_gattc_on_result},
+    [BL_EV_GATTC_NOTIFIED] = {bus_gattc_on_value},
+    [BL_EV_GATTC_INDICATED] = {bus_gattc_on_value},
+    [BL_EV_GATTC_SERVICES_CHANGED] = {bus_gattc_on_services_changed},
+    [BL_EV_DISCONNECTED] = {bus_gatts_on_disconnected, bus_gattc_on_disconnected,
+                            bus_link_on_disconnected, bus_central_on_disconnected,
                             bus_peripheral_on_disconnected, bus_conn_on_disconnected,
                             bus_central_on_gone},
 };
