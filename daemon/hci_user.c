@@ -25,6 +25,7 @@
 enum {
     USER_BATCH = 8,     /* packets a call */
     USER_PACKET = 2048, /* octets of each; memory that no packet reaches stays untouched */
+    USER_WAITING = 8 << 20,
 };
 
 struct hci_user_batch {
@@ -43,6 +44,11 @@ static int hci_user_open(struct transport *t)
     t->fd = socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, BTPROTO_HCI);
     if (t->fd < 0)
         return -errno;
+    /* What the kernel holds for us when we are slower than the air: a packet that does not fit is
+     * lost without a word, and 200 kB, the usual, is no more than 200 notifications. */
+    int room = USER_WAITING;
+    if (setsockopt(t->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+        (void)setsockopt(t->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     struct sockaddr_hci address = {
         .hci_family = AF_BLUETOOTH,
         .hci_dev = t->spec->index,
