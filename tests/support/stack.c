@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STACK_EVENTS = 4096, STACK_ROUNDS = 100000 };
+enum { STACK_EVENTS = 256, STACK_CHUNK = 65536, STACK_ROUNDS = 100000 };
+
+/* Bytes that events borrowed from the host: appended to, freed as a whole. */
+struct stack_chunk {
+    struct stack_chunk *next;
+    size_t used;
+    uint8_t bytes[STACK_CHUNK];
+};
 
 /* A generator of its own for each end, so that a test repeats to the bit. */
 static int stack_random(void *ctx, void *out, size_t n)
@@ -46,9 +53,6 @@ struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config 
         e->random_state = (uint32_t)seed * 7919u + (uint32_t)i + 1;
         e->controller = bl_air_add(s->air, &mine);
         ck_assert_int_ge(e->controller, 0);
-        e->events = calloc(STACK_EVENTS, sizeof(*e->events));
-        e->bytes = calloc(STACK_EVENTS, sizeof(*e->bytes));
-        ck_assert(e->events && e->bytes);
         ck_assert_int_eq(bl_host_new(&e->host, &env, &settings), 0);
         bl_air_power_on(s->air, s->now, e->controller);
     }
@@ -76,10 +80,30 @@ void stack_free(struct stack *s)
     for (size_t i = 0; i < s->n; i++) {
         s->end[i].host = bl_host_free(s->end[i].host);
         free(s->end[i].events);
-        free(s->end[i].bytes);
+        for (struct stack_chunk *c = s->end[i].bytes, *next; c; c = next) {
+            next = c->next;
+            free(c);
+        }
     }
     s->air = bl_air_free(s->air);
     free(s);
+}
+
+static const uint8_t *stack_copy(struct stack_end *e, const uint8_t *data, size_t n)
+{
+    ck_assert_uint_le(n, STACK_CHUNK);
+    if (!e->bytes || STACK_CHUNK - e->bytes->used < n) {
+        struct stack_chunk *c = malloc(sizeof(*c));
+        ck_assert_ptr_nonnull(c);
+        c->next = e->bytes;
+        c->used = 0;
+        e->bytes = c;
+    }
+    uint8_t *copy = e->bytes->bytes + e->bytes->used;
+    if (n > 0)
+        memcpy(copy, data, n);
+    e->bytes->used += n;
+    return copy;
 }
 
 static void stack_keep(struct stack_end *e)
@@ -87,13 +111,15 @@ static void stack_keep(struct stack_end *e)
     struct bl_event event;
 
     while (bl_host_next_event(e->host, &event)) {
-        ck_assert_uint_lt(e->n_events, STACK_EVENTS);
-        if (event.kind == BL_EV_REPORT) {
-            size_t n = event.report.len < 256 ? event.report.len : 256;
-            if (n > 0)
-                memcpy(e->bytes[e->n_events], event.report.data, n);
-            event.report.data = e->bytes[e->n_events];
+        if (e->n_events == e->cap_events) {
+            e->cap_events = e->cap_events ? 2 * e->cap_events : STACK_EVENTS;
+            e->events = realloc(e->events, e->cap_events * sizeof(*e->events));
+            ck_assert_ptr_nonnull(e->events);
         }
+        if (event.kind == BL_EV_REPORT)
+            event.report.data = stack_copy(e, event.report.data, event.report.len);
+        else if (event.kind >= BL_EV_NAME_WRITTEN)
+            event.gatt.value.data = stack_copy(e, event.gatt.value.data, event.gatt.value.len);
         e->events[e->n_events++] = event;
     }
 }
@@ -126,6 +152,8 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
             return true;
         }
         e->packets_in++;
+        if (e->deaf && packet[0] == 0x02)
+            continue;
         while (bl_host_receive(e->host, s->now, packet, n) < 0)
             stack_keep(e);
         stack_keep(e);
@@ -270,6 +298,27 @@ uint64_t stack_counter(const struct stack *s, size_t end, const char *name)
             return value;
     ck_abort_msg("no counter %s", name);
     return 0;
+}
+
+void stack_inject(struct stack *s, size_t end, uint16_t conn, uint16_t cid, const void *payload,
+                  size_t n)
+{
+    struct bl_conn_info info;
+    uint8_t packet[1024];
+
+    ck_assert_int_eq(bl_conn_info(s->end[end].host, conn, &info), 0);
+    ck_assert_uint_le(n, sizeof(packet) - 9);
+    packet[0] = 0x02;
+    packet[1] = (uint8_t)info.handle;
+    packet[2] = (uint8_t)(info.handle >> 8 | 0x20); /* a first fragment */
+    packet[3] = (uint8_t)(n + 4);
+    packet[4] = (uint8_t)((n + 4) >> 8);
+    packet[5] = (uint8_t)n;
+    packet[6] = (uint8_t)(n >> 8);
+    packet[7] = (uint8_t)cid;
+    packet[8] = (uint8_t)(cid >> 8);
+    memcpy(packet + 9, payload, n);
+    ck_assert_int_eq(bl_air_inject(s->air, s->now, s->end[end].controller, packet, 9 + n), 0);
 }
 
 void stack_connect(struct stack *s, size_t a, size_t b, uint16_t *ret_a, uint16_t *ret_b)

@@ -5,8 +5,8 @@
  * stack: hosts of the real stack on controllers of the simulated radio, with time by assignment.
  *
  * stack_run() moves time from deadline to deadline and carries packets both ways; what hosts say is
- * kept for stack_wait() in order. Everything is deterministic for a given seed. stack_free() fails
- * the test when a controller complained of its host.
+ * kept for stack_wait() in order, with the bytes that events borrow. Everything is deterministic
+ * for a given seed. stack_free() fails the test when a controller complained of its host.
  */
 
 #include "air/air.h"
@@ -14,15 +14,18 @@
 
 enum { STACK_HOSTS = 4 };
 
+struct stack_chunk;
+
 struct stack_end {
-    struct bl_host *host; /* NULL: nobody drives this controller */
-    int controller;       /* its index in the air */
-    struct bl_event *events;
-    uint8_t (*bytes)[256]; /* report data of each event, cut */
-    size_t n_events, taken;
+    struct bl_host *host;    /* NULL: nobody drives this controller */
+    int controller;          /* its index in the air */
+    struct bl_event *events; /* what they borrow is theirs until stack_free() */
+    size_t n_events, cap_events, taken;
+    struct stack_chunk *bytes;
     uint64_t packets_in, packets_out; /* carried so far */
     uint64_t die_after;               /* controller vanishes after so many packets in; 0: never */
     bool dead;
+    bool deaf; /* ACL data does not reach this host: its peer finds nobody there */
     uint32_t random_state;
 };
 
@@ -57,6 +60,10 @@ void stack_forget(struct stack *s);
 /* The controller's device address, as others see it. */
 struct bl_addr stack_addr(const struct stack *s, size_t end);
 uint64_t stack_counter(const struct stack *s, size_t end, const char *name);
+
+/* An L2CAP payload for end, as if its peer on that connection had sent it. */
+void stack_inject(struct stack *s, size_t end, uint16_t conn, uint16_t cid, const void *payload,
+                  size_t n);
 
 /* End `a` advertises connectably, `b` connects: both connections' numbers. */
 void stack_connect(struct stack *s, size_t a, size_t b, uint16_t *ret_a, uint16_t *ret_b);
