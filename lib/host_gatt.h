@@ -88,9 +88,10 @@ struct bl_gatts_service {
  * CCCD where it notifies or indicates, the given descriptors, and Characteristic Extended
  * Properties where AUX_WRITE asks for one that is not among them.
  * ret_handles: a value handle for each characteristic followed by its descriptors', in order.
- * -EINVAL: unknown flags, a CCCD among the descriptors; -EMSGSIZE: lengths over 512, or len over
- * max_len where the characteristic does not truncate; -EEXIST; -ENOENT: an include that is no
- * service; -ENOSPC: no handles.
+ * -EINVAL: unknown flags, a CCCD or a declaration's type among characteristics and descriptors, two
+ * descriptors of a kind that there may be one of, Extended Properties not of 2 octets (0: made up
+ * from the flags); -EMSGSIZE: lengths over 512, or len over max_len where the characteristic does
+ * not truncate; -EEXIST; -ENOENT: an include that is no service; -ENOSPC: no handles.
  * Works in every state of the controller. Clients are told by Service Changed at the next tick,
  * once for all that changed until then.
  */

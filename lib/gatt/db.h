@@ -10,7 +10,12 @@
  * depend on the size of the database.
  *
  * Attributes of a service stand together, services never share handles, a handle keeps its
- * attribute until its service is removed.
+ * attribute until its service is removed; an include goes with the service that it names, and its
+ * handle stays empty then.
+ *
+ * What clients may have cached changes with each addition and removal: the hash is forgotten,
+ * generation counts it, and whole services make up the range of bl_gatt_db_changes(), because a
+ * client looks for services in what it is told of, not for parts of one.
  */
 
 #include "host_gatt.h"
@@ -31,6 +36,7 @@ struct bl_gatt_service_rec {
     uint16_t start, end; /* handles, both inclusive */
     bool secondary, builtin;
     struct bl_uuid uuid;
+    uint32_t included_by; /* include declarations that name it */
 };
 
 struct bl_gatt_attr {
@@ -39,18 +45,22 @@ struct bl_gatt_attr {
     uint8_t kind; /* enum bl_gatt_attr_kind */
     bool builtin; /* the host's own: bl_gatts_* knows it not */
     bool truncate, append, authorize_reads, authorize_writes, read_events;
-    uint32_t flags; /* enum bl_gatt_flag: of the characteristic for VALUE, EXTENDED and CCCD */
-    uint16_t group; /* the service's first handle */
+    /* enum bl_gatt_flag: the characteristic's for VALUE and CCCD, a descriptor's own; READ for
+     * declarations and EXTENDED */
+    uint32_t flags;
+    uint16_t group;        /* the service's first handle */
     uint16_t value_handle; /* CHARACTERISTIC, VALUE, CCCD and descriptors: the value's */
     uint16_t cccd;         /* VALUE: handle of its CCCD, 0: none */
     uint16_t len, max;     /* of value */
     uint16_t cap;          /* octets at value */
-    uint8_t *value;        /* NULL while empty */
+    uint8_t *value;        /* NULL while there never was one */
 };
 
+struct bl_gatt_page; /* db.c: 256 handles */
+
 struct bl_gatt_db {
-    struct bl_gatt_attr **pages[256]; /* by the high octet; NULL: nothing there */
-    uint16_t page_used[256];
+    struct bl_gatt_page *pages[256];      /* by the high octet; NULL: nothing there */
+    uint64_t page_bits[4];                /* which of them there are */
     struct bl_gatt_service_rec *services; /* by start */
     size_t n_services, cap_services;
     size_t n_attrs;
@@ -87,13 +97,17 @@ static inline size_t bl_gatt_type_len(const struct bl_gatt_attr *a)
     return bl_uuid_is16(&a->type) ? 2 : 16;
 }
 
-/* Stores n octets in place of offset.. (offset <= a->len); keep_tail: what is behind them stays,
- * else the value ends with them. 0; -EMSGSIZE over 512; -ENOMEM: nothing changed. Raises no event
- * and checks no permission; max is enlarged when it is less. */
+/* Stores n octets in place of offset.. ; keep_tail: what is behind them stays, else the value ends
+ * with them. value may be the attribute's own. 0; -EINVAL: offset > a->len; -EMSGSIZE over 512;
+ * -EPERM: not a VALUE or DESCRIPTOR, whose value is fixed or not the database's; -ENOMEM. Nothing
+ * changed on errors. Raises no event and checks no permission; max is enlarged when it is less.
+ * The octets at a->value stay where they are while the value does not grow: one that is emptied can
+ * be read until the next store. */
 int bl_gatt_db_store(struct bl_gatt_attr *a, size_t offset, const uint8_t *value, size_t n,
                      bool keep_tail);
 
-/* The Database Hash, computed when it is not known. Core 5.4, Vol 3, Part G, 7.3. 0 or -EIO. */
+/* The Database Hash, computed when it is not known. Core 5.4, Vol 3, Part G, 7.3. 0, -EIO or
+ * -ENOMEM. */
 int bl_gatt_db_hash(struct bl_gatt_db *db, const uint8_t **ret);
 /* What has changed since the last time this was asked; false: nothing. */
 bool bl_gatt_db_changes(struct bl_gatt_db *db, uint16_t *ret_start, uint16_t *ret_end);
