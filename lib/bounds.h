@@ -4,12 +4,14 @@
 /* bounds: every bound on what a peer, a controller or a client can make the stack hold. */
 
 enum {
-    BL_MAX_LINKS = 64,            /* connections of one controller at once */
-    BL_MAX_ADV = 64,              /* advertisements, shared out over the controller's sets */
-    BL_MAX_SCANS = 64,            /* scans at once: a bit each in a report's mask */
-    BL_MAX_ATTEMPTS = 64,         /* connection attempts waiting or under way */
-    BL_MAX_OPS = 512,             /* commands to the host that have not ended */
-    BL_MAX_EVENTS = 2048,         /* events waiting; from half of it on, input is held back */
+    BL_MAX_LINKS = 64,     /* connections of one controller at once */
+    BL_MAX_ADV = 64,       /* advertisements, shared out over the controller's sets */
+    BL_MAX_SCANS = 64,     /* scans at once: a bit each in a report's mask */
+    BL_MAX_ATTEMPTS = 64,  /* connection attempts waiting or under way */
+    BL_MAX_OPS = 512,      /* commands to the host that have not ended */
+    BL_EVENTS_FULL = 1024, /* events waiting; from here on input is held back */
+    BL_MAX_EVENTS = 24576, /* and there is room for what the end of everything brings then: every
+                            * subscription, indication, operation and connection */
     BL_MAX_REPORT_BYTES = 65536,  /* advertising reports waiting; more are counted as dropped */
     BL_MAX_ADV_LEGACY = 31,       /* Core 5.4, Vol 4, Part E, 7.8.7 */
     BL_MAX_ADV_EXTENDED = 1650,   /* Core 5.4, Vol 6, Part B, 2.3.4.9 */
@@ -24,7 +26,9 @@ enum {
     BL_MAX_PROCEDURES = 64,    /* GATT client procedures waiting or under way on a connection */
     BL_MAX_READ_MULTIPLE = 64, /* handles in one bl_gattc_read_multiple() */
     BL_MAX_PREPARED = 128,     /* prepared writes queued by one client: Prepare Queue Full beyond */
-    BL_MAX_PREPARED_BYTES = 4096, /* their values' octets; 512 for one attribute */
-    BL_MAX_CCCDS = 1024,          /* subscriptions of one client: Insufficient Resources beyond */
+    BL_MAX_PREPARED_BYTES = 4096,  /* their values' octets; 512 for one attribute */
+    BL_MAX_EXECUTED_BYTES = 16384, /* of all values that one Execute Write stores */
+    BL_MAX_HELD_COMMANDS = 16,     /* write commands of one client that wait for the application */
+    BL_MAX_CCCDS = 256,            /* subscriptions of one client: Insufficient Resources beyond */
     BL_MAX_L2CAP_PDU = 65535 + 4,
 };

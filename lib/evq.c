@@ -29,7 +29,7 @@ void bl_evq_deinit(struct bl_evq *q)
 
 bool bl_evq_full(const struct bl_evq *q)
 {
-    return q->count >= BL_MAX_EVENTS / 2 || q->used >= BL_MAX_REPORT_BYTES / 2;
+    return q->count >= BL_EVENTS_FULL || q->used >= BL_MAX_REPORT_BYTES / 2;
 }
 
 bl_op bl_evq_op(struct bl_evq *q)
@@ -69,8 +69,34 @@ void bl_evq_op_reply(struct bl_evq *q, const struct bl_event *e)
     bl_evq_op_result(q, &copy);
 }
 
+void bl_evq_op_share(struct bl_evq *q, bl_op op, unsigned n)
+{
+    if (q->n_shared == BL_MAX_OPS)
+        abort(); /* more shared operations than operations: a bug, not an input */
+    q->shared[q->n_shared].op = op;
+    q->shared[q->n_shared].left = n;
+    q->n_shared++;
+}
+
+/* Whether this was a part of an operation that others still hold open. */
+static bool evq_still_shared(struct bl_evq *q, bl_op op, bl_status *status)
+{
+    for (unsigned i = 0; i < q->n_shared; i++) {
+        if (q->shared[i].op != op)
+            continue;
+        if (--q->shared[i].left > 0)
+            return true;
+        q->shared[i] = q->shared[--q->n_shared];
+        *status = BL_OK;
+        return false;
+    }
+    return false;
+}
+
 void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status)
 {
+    if (q->n_shared > 0 && evq_still_shared(q, op, &status))
+        return;
     bl_evq_op_result(q, &(struct bl_event){.kind = BL_EV_OP_DONE, .done = {op, status, {0}}});
 }
 

@@ -4,20 +4,25 @@
 /*
  * evq: the queue between the stack and its owner, and the book of commands that have not ended.
  *
- * Pushing never fails: input is held back (bl_evq_full) from half the capacity on, of events or
- * bytes, and what can follow from one input or from the end of everything is bounded by BL_MAX_*.
- * Reports are the one kind that may be dropped, and are counted then.
+ * Pushing never fails: input is held back (bl_evq_full) from BL_EVENTS_FULL events or half of
+ * the bytes on, and what can follow from one input or from the end of everything is bounded by
+ * BL_MAX_*. Reports are the one kind that may be dropped, and are counted then.
  */
 
 #include "bounds.h"
 #include "event.h"
 
 struct bl_evq {
-    struct bl_event *ring; /* BL_MAX_EVENTS */
+    struct bl_event *ring; /* BL_MAX_EVENTS; memory that was never used is not touched */
     uint8_t *bytes;        /* BL_MAX_REPORT_BYTES, taken from the front, given back when drained */
     size_t head, count, used;
     bl_op last_op;
     unsigned open_ops;
+    struct {
+        bl_op op;
+        unsigned left;
+    } shared[BL_MAX_OPS]; /* the first n_shared */
+    unsigned n_shared;
     uint64_t reports, reports_dropped, high_water;
 };
 
@@ -28,6 +33,9 @@ void bl_evq_deinit(struct bl_evq *q);
 bl_op bl_evq_op(struct bl_evq *q);
 /* The command could not be begun after all: its number is as if never given. */
 void bl_evq_op_forget(struct bl_evq *q);
+/* It consists of n things (not 0), each of which ends it: the last one does, with BL_OK whatever
+ * became of them. */
+void bl_evq_op_share(struct bl_evq *q, bl_op op, unsigned n);
 /* Ends it. For op 0, nothing: an internal procedure that nobody waits for. */
 void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status);
 /* Ends it with a result: e->done.* set by the caller but for nothing. */

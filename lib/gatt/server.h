@@ -23,7 +23,7 @@ struct bl_gatts_cccd {
 };
 
 struct bl_gatts_prepared; /* server_write.c */
-struct bl_gatts_held;     /* server_auth.c: a request of the peer that waits for the application */
+struct bl_gatts_held;     /* server_internal.h: a request that waits for the application */
 
 struct bl_gatts_conn {
     struct bl_gatts_cccd *cccds; /* by value_handle */
@@ -32,9 +32,12 @@ struct bl_gatts_conn {
     unsigned n_prepared;
     size_t prepared_bytes;
     struct bl_gatts_held *held; /* at most one: a bearer has one request at a time */
-    /* The value that a long read goes on with: taken at offset 0, dropped by any other request. */
+    struct list commands;       /* struct bl_gatts_held: commands that wait for the application */
+    unsigned n_commands;
+    /* The value that a long read goes on with: taken when it begins, dropped by any other request
+     * and by a blob that does not go on where the last answer ended (long_next). */
     uint16_t long_handle;
-    uint16_t long_len;
+    uint16_t long_len, long_next;
     uint8_t *long_value;
     struct list
         indications; /* waiting for their turn; the first is on the air while bearer.indicating */
@@ -50,6 +53,7 @@ struct bl_gatts {
     uint16_t service_changed, database_hash, client_features, device_name, appearance,
         preferred_parameters; /* value handles of the built-in ones */
     uint64_t reads, writes, notifications, indications, refused;
+    uint64_t commands_dropped; /* beyond BL_MAX_HELD_COMMANDS */
 };
 
 /* builtin.c: the GAP and GATT services; their values after a change of the configuration. */
@@ -62,6 +66,9 @@ void bl_gatts_close(struct bl_gatt_conn *c, uint64_t now, bl_status status);
 void bl_gatts_pdu(struct bl_gatt_conn *c, uint64_t now, const struct bl_att_pdu *pdu);
 /* The bearer died of an indication that nobody confirmed: that one ends with BL_TIMEOUT. */
 void bl_gatts_timeout(struct bl_gatt_conn *c, uint64_t now);
+/* The attributes from start to end are about to go, and nothing between them stays: to be called
+ * before bl_gatt_db_remove(). What clients had begun with them ends. */
+void bl_gatts_removing(struct bl_gatt *g, uint64_t now, uint16_t start, uint16_t end);
 /* The database has changed from start to end (bl_gatt_step). */
 void bl_gatts_changed(struct bl_gatt *g, uint64_t now, uint16_t start, uint16_t end);
 /* The next indication, Service Changed first. */

@@ -337,11 +337,11 @@ START_TEST(a_scan_ends_without_a_number_also_while_events_wait)
     struct bl_event e = {.kind = BL_EV_READY};
     bl_op op;
 
-    for (unsigned i = 0; i < BL_MAX_EVENTS / 2; i++)
+    for (unsigned i = 0; i < BL_EVENTS_FULL; i++)
         bl_evq_push(&w.events, &e);
     ck_assert_int_eq(bl_scanner_stop_scan(&w.s, w.now, which, &op), -EBUSY);
     ck_assert_int_eq(bl_scanner_stop_scan(&w.s, w.now, which, NULL), 0);
-    for (unsigned i = 0; i < BL_MAX_EVENTS / 2; i++)
+    for (unsigned i = 0; i < BL_EVENTS_FULL; i++)
         ck_assert(bl_evq_pop(&w.events, &e) && e.kind == BL_EV_READY);
     scan_done(which, 0);
     no_event();
