@@ -27,7 +27,9 @@ struct bl_gattc_conn {
     struct bl_gattc_known *known;
     unsigned n_known;
     uint16_t service_changed; /* the peer's Service Changed value handle once it was seen, else 0 */
-    uint64_t nonsense;        /* answers the specification does not allow */
+    bool unclean;      /* the peer may hold parts that we have prepared and neither executed nor
+                          cancelled */
+    uint64_t nonsense; /* answers the specification does not allow */
 };
 
 void bl_gattc_open(struct bl_gatt_conn *c);
