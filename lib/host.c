@@ -14,7 +14,6 @@
 
 #include "host_internal.h"
 
-#include "att/refuse.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/timerq.h"
@@ -31,7 +30,6 @@
 #define HOST_RESET_US    500000u  /* and for Reset to be answered */
 
 enum { /* fixed channels: Core 5.4, Vol 3, Part A, 2.1 */
-       HOST_CID_ATT = 4,
        HOST_CID_SIGNALING = 5,
        HOST_CID_SMP = 6,
 };
@@ -56,7 +54,9 @@ int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_
     if ((r = bl_advertiser_init(&host->advertiser, &host->radio, &host->privacy)) < 0 ||
         (r = bl_scanner_init(&host->scanner, &host->radio, &host->privacy)) < 0 ||
         (r = bl_connector_init(&host->connector, &host->radio, &host->privacy)) < 0 ||
-        (r = bl_links_init(&host->links, &host->radio, &host->privacy)) < 0) {
+        (r = bl_gatt_init(&host->gatt, host->hci, &host->env, &host->events, &host->radio.config)) <
+            0 ||
+        (r = bl_links_init(&host->links, &host->radio, &host->privacy, &host->gatt)) < 0) {
         bl_host_free(host);
         return r;
     }
@@ -68,6 +68,7 @@ struct bl_host *bl_host_free(struct bl_host *host)
 {
     if (!host)
         return NULL;
+    bl_gatt_deinit(&host->gatt);
     bl_links_deinit(&host->links);
     bl_connector_deinit(&host->connector);
     bl_scanner_deinit(&host->scanner);
@@ -225,38 +226,39 @@ static void host_reply(struct bl_host *host, uint64_t now, const struct bl_hci_r
 }
 
 /* Answers that need no state: what is not served yet is refused as the specification says. */
-static void host_refuse(struct bl_host *host, uint16_t handle, uint16_t cid,
-                        const struct bl_hci_in *in)
+static void host_refuse(struct bl_host *host, uint16_t handle, const struct bl_hci_in *in)
 {
     struct buf *b = buf_new(64);
 
     if (!b)
         return;
     struct wr header = wr_make(b->data, 4);
-    size_t n = cid == HOST_CID_ATT
-                   ? bl_att_refuse(in->pdu.data, in->pdu.len, b->data + 4, b->cap - 4)
-                   : bl_smp_refuse(in->pdu.data, in->pdu.len, b->data + 4, b->cap - 4);
+    size_t n = bl_smp_refuse(in->pdu.data, in->pdu.len, b->data + 4, b->cap - 4);
     if (n == 0) {
         buf_free(b);
         return;
     }
     wr_u16(&header, (uint16_t)n);
-    wr_u16(&header, cid);
+    wr_u16(&header, HOST_CID_SMP);
     b->len = 4 + n;
     (void)bl_hci_send(host->hci, handle, b); /* a peer that floods is answered as far as it fits */
 }
 
 static void host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
 {
-    if (!bl_links_pdu(&host->links, now, in->pdu.handle))
+    uint16_t conn = bl_links_pdu(&host->links, now, in->pdu.handle);
+
+    if (conn == 0)
         return; /* no such connection, or one that is being thrown away */
     switch (in->pdu.cid) {
+    case BL_ATT_CID:
+        bl_gatt_pdu(&host->gatt, now, conn, in->pdu.data, in->pdu.len);
+        break;
     case HOST_CID_SIGNALING:
         bl_links_signal(&host->links, now, in->pdu.handle, in->pdu.data, in->pdu.len);
         break;
-    case HOST_CID_ATT:
     case HOST_CID_SMP:
-        host_refuse(host, in->pdu.handle, in->pdu.cid, in);
+        host_refuse(host, in->pdu.handle, in);
         break;
     default:
         break; /* Core 5.4, Vol 3, Part A, 3: data on an unknown channel is ignored */
@@ -346,10 +348,21 @@ static bool host_take_input(struct bl_host *host, uint64_t now)
     return reports && !more;
 }
 
+/* A peer that did not answer within its time is not one any more: Core 5.4, Vol 3, Part F, 3.3.3 */
+void bl_host_pump_gatt(struct bl_host *host, uint64_t now)
+{
+    uint16_t conn;
+
+    bl_gatt_step(&host->gatt, now);
+    while ((conn = bl_gatt_pop_dead(&host->gatt)) != 0)
+        (void)bl_links_disconnect(&host->links, now, conn, 0, NULL);
+}
+
 void bl_host_pump(struct bl_host *host, uint64_t now)
 {
     if (host_take_input(host, now))
         return;
+    bl_host_pump_gatt(host, now);
     host_link_news(host, now);
     host->radio.links = bl_links_count(&host->links);
     /* Twice: an address that a later module claims may call for an earlier one to pause. */
@@ -404,6 +417,7 @@ uint64_t bl_host_deadline(const struct bl_host *host)
     at = host_min(at, bl_privacy_deadline(&host->privacy));
     at = host_min(at, bl_connector_deadline(&host->connector));
     at = host_min(at, bl_links_deadline(&host->links));
+    at = host_min(at, bl_gatt_deadline(&host->gatt));
     at = host_min(at, bl_advertiser_deadline(&host->advertiser));
     return host_min(at, bl_scanner_deadline(&host->scanner));
 }
@@ -421,6 +435,7 @@ void bl_host_tick(struct bl_host *host, uint64_t now)
     bl_privacy_tick(&host->privacy, now);
     bl_connector_tick(&host->connector, now);
     bl_links_tick(&host->links, now);
+    bl_gatt_tick(&host->gatt, now);
     bl_advertiser_tick(&host->advertiser, now);
     bl_scanner_tick(&host->scanner, now);
     bl_host_pump(host, now);

@@ -31,6 +31,7 @@ int bl_host_set_config(struct bl_host *host, uint64_t now, const struct bl_confi
         return -EINVAL;
     host->radio.config = *config;
     bl_privacy_configured(&host->privacy, now);
+    bl_gatt_configured(&host->gatt, now);
     return host_done(host, now, 0);
 }
 
@@ -243,7 +244,7 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
 {
     size_t n = 0;
 
-    for (unsigned part = 0; part < 6; part++) {
+    for (unsigned part = 0; part < 7; part++) {
         for (size_t i = 0;; i++, n++) {
             const char *name;
             uint64_t value;
@@ -252,7 +253,8 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
                         : part == 2 ? bl_scanner_counter(&host->scanner, i, &name, &value)
                         : part == 3 ? bl_advertiser_counter(&host->advertiser, i, &name, &value)
                         : part == 4 ? bl_connector_counter(&host->connector, i, &name, &value)
-                                    : bl_links_counter(&host->links, i, &name, &value);
+                        : part == 5 ? bl_links_counter(&host->links, i, &name, &value)
+                                    : bl_gatt_counter(&host->gatt, i, &name, &value);
             if (!more)
                 break;
             if (n == index) {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* host_internal: the host's parts, for host.c (life, input, output) and host_api.c (commands). */
+/* host_internal: the host's parts, for host.c (life, input, output), host_api.c and host_gatt.c
+ * (commands). */
 
 #include "gap/advertiser.h"
 #include "gap/connector.h"
 #include "gap/links.h"
 #include "gap/privacy.h"
 #include "gap/scanner.h"
+#include "gatt/gatt.h"
 #include "host.h"
 
 enum bl_host_state {
@@ -28,6 +30,7 @@ struct bl_host {
     struct bl_scanner scanner;
     struct bl_connector connector;
     struct bl_links links;
+    struct bl_gatt gatt;
     enum bl_host_state state;
     bl_op user_ops[8];          /* bl_hci_command() calls that wait for their reply */
     bl_op lifecycle_op;         /* of start or shutdown */
@@ -38,3 +41,5 @@ struct bl_host {
 /* What must follow every input and every command: messages of lib/hci handed to whom they concern,
  * then the next configuration command. */
 void bl_host_pump(struct bl_host *host, uint64_t now);
+/* The same after what concerns attributes alone. */
+void bl_host_pump_gatt(struct bl_host *host, uint64_t now);

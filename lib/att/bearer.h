@@ -9,10 +9,15 @@
  * each of ours, after which the bearer is dead and nothing more may be sent on it (3.3.3); the MTU.
  * Input is classified, output is a struct buf in which the PDU begins after the L2CAP header.
  *
- * Room. lib/hci takes BL_MAX_TX_PDUS for a connection. Answers, requests and indications are few
- * and always find room, because what has no flow control of its own (commands, notifications) may
- * fill BL_ATT_TX_UNACKED of them, and waits here beyond that, in order, at most BL_MAX_TX_WAIT:
+ * Room. lib/hci takes BL_MAX_TX_PDUS for a connection. What has no flow control of its own
+ * (commands, notifications) may fill BL_ATT_TX_UNACKED of them, so that answers find room, and
+ * waits here beyond that, at most BL_MAX_TX_WAIT. A request or an indication goes behind what waits
+ * already: a peer sees a write command before the read that was asked for after it. An answer and a
+ * confirmation overtake; where there is no room or memory even for them, they are kept back.
  * bl_att_flush() sends what has got room, to be called when the controller has taken packets.
+ *
+ * A request's or indication's 30 s begin when lib/hci has it; while it waits for room, again with
+ * every PDU in front of it that leaves.
  */
 
 #include "att/att.h"
@@ -40,8 +45,13 @@ struct bl_att_bearer {
     bool indicating;         /* ours that waits for its confirmation */
     uint64_t indicate_until; /* TIMERQ_NEVER without */
 
-    struct list waiting; /* struct att_waiting: commands and notifications without room */
-    unsigned n_waiting;
+    struct list waiting; /* struct att_waiting: what has no room, in order */
+    unsigned n_waiting;  /* commands and notifications in it */
+    bool request_waits, indication_waits;
+    struct buf *response;         /* without room */
+    uint8_t owed_error;           /* without room or memory: the answer to `answering`; 0: none */
+    uint16_t owed_handle;         /* in it */
+    bool owed_confirmation;       /* the same */
     uint64_t unexpected, invalid; /* PDUs nobody asked for; PDUs of a wrong length */
 };
 
@@ -73,10 +83,15 @@ void bl_att_open(struct bl_att_bearer *b, struct bl_hci *hci, struct bl_evq *eve
 void bl_att_close(struct bl_att_bearer *b, bl_status status);
 
 /*
- * One PDU. What it refuses itself: requests of a wrong length (Invalid PDU), unknown requests
- * (Request Not Supported), a request while another is unanswered (Insufficient Resources; 3.3.2
- * forbids it), more than the MTU; what it drops and counts: unknown commands, responses and
- * confirmations nobody waits for. A dead bearer answers nothing.
+ * One PDU. What it refuses itself: requests of a wrong length or longer than ATT_MTU (Invalid PDU),
+ * unknown requests (Request Not Supported), a request while another is unanswered (Insufficient
+ * Resources; 3.3.2 forbids it). What it drops and counts: unknown commands, responses and
+ * confirmations nobody waits for, what is not answered and of a wrong length. An indication is
+ * confirmed at once (3.4.7.2 asks for it whatever its handle is). A dead bearer answers nothing.
+ *
+ * The MTU (3.4.2): ATT_MTU is the lesser of what both have said, 23 at the least, and is in force
+ * when the answer is on its way or has come. What we said once we say again: both directions of an
+ * exchange have the same MTU. An answer below 23 is nonsense and changes nothing.
  */
 enum bl_att_in bl_att_receive(struct bl_att_bearer *b, uint64_t now, const uint8_t *data, size_t n,
                               struct bl_att_pdu *ret);
@@ -88,6 +103,7 @@ struct buf *bl_att_new(const struct bl_att_bearer *b, size_t cap, struct wr *ret
 /* Our request or MTU request: 0; -EBUSY while another has no answer; -ENOTCONN on a dead bearer;
  * -ENOMEM where pdu is NULL; -EMSGSIZE where the cursor failed. */
 int bl_att_request(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, const struct wr *w);
+/* What has been offered to the peer's exchange stays what is offered (3.4.2.2). */
 int bl_att_exchange_mtu(struct bl_att_bearer *b, uint64_t now, uint16_t offered);
 /* The answer to the peer's request. With pdu NULL or a failed cursor: Insufficient Resources. */
 void bl_att_respond(struct bl_att_bearer *b, struct buf *pdu, const struct wr *w);
@@ -101,7 +117,12 @@ int bl_att_indicate(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, cons
  */
 int bl_att_push(struct bl_att_bearer *b, struct buf *pdu, const struct wr *w, bl_op op);
 /* Sends what has got room. True while something still waits. */
-bool bl_att_flush(struct bl_att_bearer *b);
+bool bl_att_flush(struct bl_att_bearer *b, uint64_t now);
+static inline bool bl_att_waits(const struct bl_att_bearer *b)
+{
+    return !b->dead &&
+           (!list_empty(&b->waiting) || b->response || b->owed_error || b->owed_confirmation);
+}
 /* Whether the next bl_att_push() would return 1. */
 bool bl_att_has_room(const struct bl_att_bearer *b);
 

@@ -58,6 +58,39 @@ int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
     return r;
 }
 
+static int crypto_cmac(const struct libcrypto *c, EVP_MAC_CTX *ctx, const uint8_t *key,
+                       const void *msg, size_t n, uint8_t *mac)
+{
+    char cipher[] = "AES-128-CBC"; /* not const: OSSL_PARAM has no room for the word */
+    const OSSL_PARAM params[] = {
+        {OSSL_MAC_PARAM_CIPHER, OSSL_PARAM_UTF8_STRING, cipher, sizeof(cipher) - 1, 0},
+        {NULL, 0, NULL, 0, 0},
+    };
+    size_t len = 0;
+
+    if (c->EVP_MAC_init(ctx, key, 16, params) == 1 &&
+        (n == 0 || c->EVP_MAC_update(ctx, msg, n) == 1) &&
+        c->EVP_MAC_final(ctx, mac, &len, 16) == 1 && len == 16)
+        return 0;
+    return -EIO;
+}
+
+int bl_crypto_cmac(const uint8_t key[static 16], const void *msg, size_t n, uint8_t mac[static 16])
+{
+    const struct libcrypto *c = bl_libcrypto();
+    EVP_MAC *algorithm = c ? c->EVP_MAC_fetch(NULL, "CMAC", NULL) : NULL;
+    EVP_MAC_CTX *ctx = algorithm ? c->EVP_MAC_CTX_new(algorithm) : NULL;
+    int r = ctx ? crypto_cmac(c, ctx, key, msg, n, mac) : -EIO;
+
+    if (r < 0)
+        memset(mac, 0, 16);
+    if (c) {
+        c->EVP_MAC_CTX_free(ctx);
+        c->EVP_MAC_free(algorithm);
+    }
+    return r;
+}
+
 void bl_crypto_wipe(void *p, size_t n)
 {
     explicit_bzero(p, n);

@@ -21,6 +21,14 @@ int bl_crypto_e(const uint8_t key[static 16], const uint8_t in[static 16], uint8
 int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
                  uint8_t hash[static 3]);
 
+/* AES-CMAC: Core 5.4, Vol 3, Part H, 2.2.5 (RFC 4493). The one function here that turns nothing
+ * round: key, msg and mac have their most significant octet first, as the RFC has them. What the
+ * wire carries is turned round by the caller where its section says so: the message of the Database
+ * Hash is a string of octets that stays as it is, its result is turned (Vol 3, Part G, 7.3); a
+ * signature turns the key, the message and the result (Part H, 2.4.5). msg may be NULL when n is 0.
+ */
+int bl_crypto_cmac(const uint8_t key[static 16], const void *msg, size_t n, uint8_t mac[static 16]);
+
 /* Overwrites secrets in a way that the compiler keeps. */
 void bl_crypto_wipe(void *p, size_t n);
 /* Equality in time that does not depend on the contents. */

@@ -84,11 +84,10 @@ static void write_data_length(struct bl_links *l, const struct bl_link *link, st
 static void reply_disconnect(struct bl_links *l, uint64_t now, struct bl_link *link,
                              struct link_answer *a)
 {
-    (void)now;
     if (a->lost || a->status == 0 || a->status == BL_HCI_COMMAND_DISALLOWED)
         return; /* the event ends it, or the timer */
     if (a->status == BL_HCI_UNKNOWN_CONNECTION) {
-        link_end(l, link, BL_HCI_LOCAL_TERMINATED, bl_status_hci(BL_HCI_LOCAL_TERMINATED));
+        link_end(l, now, link, BL_HCI_LOCAL_TERMINATED, bl_status_hci(BL_HCI_LOCAL_TERMINATED));
     } else if (link->ops[LINK_OP_DISCONNECT]) { /* refused: it stays */
         link->ending = false;
         link_stop_timer(l, link, LINK_TIMER_END);

@@ -16,9 +16,8 @@ static void event_disconnection(struct bl_links *l, uint64_t now, struct bl_link
 {
     uint8_t reason = e->disconnection.reason ? e->disconnection.reason : BL_HCI_UNSPECIFIED;
 
-    (void)now;
     if (e->status == 0) {
-        link_end(l, link, reason, bl_status_hci(reason));
+        link_end(l, now, link, reason, bl_status_hci(reason));
     } else if (link->ops[LINK_OP_DISCONNECT]) { /* the disconnection failed: it stays */
         link->ending = false;
         link_stop_timer(l, link, LINK_TIMER_END);
@@ -157,7 +156,7 @@ static void timer_end(struct bl_links *l, uint64_t now, struct bl_link *link)
     uint16_t handle = link->handle;
 
     l->forced++;
-    link_end(l, link, BL_HCI_CONNECTION_TIMEOUT, bl_status_hci(BL_HCI_CONNECTION_TIMEOUT));
+    link_end(l, now, link, BL_HCI_CONNECTION_TIMEOUT, bl_status_hci(BL_HCI_CONNECTION_TIMEOUT));
     link_orphan(l, now, handle); /* once more: Disconnect, or its event, may have been lost */
 }
 

@@ -110,7 +110,8 @@ void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link);
 /* Throws a link away that was not announced. */
 void link_drop(struct bl_links *l, uint64_t now, struct bl_link *link);
 /* Ends and frees it, with the events that belong to its state. `ops`: how its operations end. */
-void link_end(struct bl_links *l, struct bl_link *link, uint8_t reason, bl_status ops);
+void link_end(struct bl_links *l, uint64_t now, struct bl_link *link, uint8_t reason,
+              bl_status ops);
 void link_set_timer(struct bl_links *l, struct bl_link *link, enum link_timer timer, uint64_t at);
 void link_stop_timer(struct bl_links *l, struct bl_link *link, enum link_timer timer);
 const struct bl_addr *link_peer(const struct bl_link *link); /* as events name it */

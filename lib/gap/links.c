@@ -21,9 +21,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy)
+int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
+                  struct bl_gatt *gatt)
 {
-    *l = (struct bl_links){.radio = radio, .privacy = privacy, .blocked_until = TIMERQ_NEVER};
+    *l = (struct bl_links){
+        .radio = radio, .privacy = privacy, .gatt = gatt, .blocked_until = TIMERQ_NEVER};
     return 0;
 }
 
@@ -103,7 +105,6 @@ static uint16_t links_new_conn(struct bl_links *l)
 
 void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link)
 {
-    (void)now;
     if (link->state != LINK_NEW)
         return;
     link_stop_timer(l, link, LINK_TIMER_ANNOUNCE);
@@ -117,6 +118,8 @@ void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link)
                                                                    .role = link->role,
                                                                    .peer = *link_peer(link)}});
     links_tell(l, link, BL_LINKS_ESTABLISHED, 0);
+    if (bl_gatt_open(l->gatt, now, link->conn, link->handle, link->role) < 0 && !link->ending)
+        link_begin_end(l, now, link, BL_HCI_REMOTE_LOW_RESOURCES);
 }
 
 void link_drop(struct bl_links *l, uint64_t now, struct bl_link *link)
@@ -196,7 +199,7 @@ void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e
     struct bl_link *link = link_by_handle(l, e->handle);
 
     if (link) /* the controller has given its handle away: it has ended, unreported */
-        link_end(l, link, BL_HCI_UNSPECIFIED, bl_status_hci(BL_HCI_UNSPECIFIED));
+        link_end(l, now, link, BL_HCI_UNSPECIFIED, bl_status_hci(BL_HCI_UNSPECIFIED));
     link = link_new(l, now, e);
     if (!link) {
         struct bl_link none = {.attempt = attempt, .adv = adv, .role = e->connection.role};
@@ -257,15 +260,16 @@ static void links_remove(struct bl_links *l, struct bl_link *link)
     free(link);
 }
 
-void link_end(struct bl_links *l, struct bl_link *link, uint8_t reason, bl_status ops)
+void link_end(struct bl_links *l, uint64_t now, struct bl_link *link, uint8_t reason, bl_status ops)
 {
     if (link->state == LINK_NEW && link->role == BL_ROLE_PERIPHERAL)
-        link_announce(l, 0, link); /* the central was there: that is told */
+        link_announce(l, now, link); /* the central was there: that is told */
     if (link->state == LINK_NEW)
         links_tell(l, link, BL_LINKS_LOST, reason);
     if (link->state == LINK_UP) {
         for (unsigned i = 0; i < LINK_OP_DISCONNECT; i++)
             link_op_done(l, link, (enum link_op)i, ops);
+        bl_gatt_close(l->gatt, now, link->conn, ops);
         l->closed++;
         bl_evq_push(l->radio->events, &(struct bl_event){.kind = BL_EV_DISCONNECTED,
                                                          .disconnected = {.conn = link->conn,
@@ -283,10 +287,9 @@ void bl_links_reset(struct bl_links *l, uint64_t now, bl_status status)
     bool hci = status > BL_STATUS_HCI && status < BL_STATUS_SMP;
     uint8_t reason = hci ? (uint8_t)(status - BL_STATUS_HCI) : BL_HCI_LOCAL_TERMINATED;
 
-    (void)now;
     while (l->count > 0) {
         if (l->table[0]->state == LINK_UP)
-            link_end(l, l->table[0], reason, status);
+            link_end(l, now, l->table[0], reason, status);
         else
             links_remove(l, l->table[0]);
     }

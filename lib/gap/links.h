@@ -19,6 +19,10 @@
  * by the end of the connection with 0x100 + reason, before BL_EV_DISCONNECTED; the op of a
  * disconnect ends after it, with BL_OK. Events of a change come before the op's end.
  *
+ * Attributes. bl_gatt_open() follows BL_EV_CONNECTED (a connection that there is no memory for is
+ * disconnected), and bl_gatt_close() comes before BL_EV_DISCONNECTED, with the status of the other
+ * operations.
+ *
  * The end. A connection whose disconnection the controller does not report within the command
  * timeout, its supervision timeout and a second is taken as ended with reason 0x08.
  *
@@ -29,6 +33,7 @@
 #include "base/timerq.h"
 #include "gap/conn_params.h"
 #include "gap/radio.h"
+#include "gatt/gatt.h"
 
 #define BL_LINKS_ADV_WAIT_US  100000u   /* for the advertisement's end */
 #define BL_LINKS_LL_US        42000000u /* LL procedures: 40 s (Core 5.4, Vol 6, Part B, 5.2) */
@@ -60,6 +65,7 @@ struct bl_link;
 struct bl_links {
     struct bl_radio *radio;
     struct bl_privacy *privacy;
+    struct bl_gatt *gatt;
     struct bl_link *table[BL_MAX_LINKS]; /* the first `count`, oldest first */
     unsigned count;
     uint16_t last_conn;
@@ -75,8 +81,9 @@ struct bl_links {
     uint64_t opened, closed, forced, refused, signals_bad, signals_dropped;
 };
 
-/* radio and privacy are borrowed. 0. */
-int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy);
+/* All borrowed. 0. */
+int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
+                  struct bl_gatt *gatt);
 void bl_links_deinit(struct bl_links *l);
 
 /*

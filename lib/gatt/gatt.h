@@ -9,11 +9,16 @@
  *     links.c: announced --> bl_gatt_open     ended --> bl_gatt_close (before BL_EV_DISCONNECTED)
  *     host.c:  PDU on CID 4 --> bl_gatt_pdu   every input, command and tick --> bl_gatt_step
  *
+ * A connection that something was done on, or on which something waits for room, is in the list
+ * `due`, and the others cost bl_gatt_step() nothing. Its deadline is taken over by the timer queue
+ * when it has had its turn there.
+ *
  * Events are pushed on the host's queue; nothing is called upward. A bearer whose time has run out
  * is reported by bl_gatt_pop_dead(), for host.c to drop the link.
  */
 
 #include "att/bearer.h"
+#include "base/timerq.h"
 #include "gatt/client.h"
 #include "gatt/db.h"
 #include "gatt/server.h"
@@ -35,6 +40,8 @@ struct bl_gatt_signing {
 };
 
 struct bl_gatt_conn {
+    struct timer timer; /* first: the queue gives it back */
+    struct list due;    /* in bl_gatt.due; bl_gatt_due() */
     struct bl_gatt *gatt;
     uint16_t conn;
     enum bl_role role;
@@ -54,9 +61,12 @@ struct bl_gatt {
     struct bl_gatts server;
     struct bl_gatt_conn *conns[BL_MAX_LINKS]; /* the first n_conns */
     unsigned n_conns;
+    struct list due; /* struct bl_gatt_conn.due */
+    struct timerq timers;
     uint16_t dead[BL_MAX_LINKS];
     unsigned n_dead;
-    bool stalled; /* something waits for room somewhere */
+    uint64_t timeouts;
+    uint64_t unexpected, invalid, nonsense; /* of connections that have ended */
 };
 
 /* All borrowed. Makes the GAP and GATT services. 0 or -ENOMEM. */
@@ -75,6 +85,10 @@ void bl_gatt_set_security(struct bl_gatt *g, uint64_t now, uint16_t conn,
                           const struct bl_gatt_security *security);
 void bl_gatt_set_signing(struct bl_gatt *g, uint16_t conn, const struct bl_gatt_signing *signing);
 struct bl_gatt_conn *bl_gatt_find(const struct bl_gatt *g, uint16_t conn);
+/* bl_gatt_step() is to look at it: done by this file for PDUs and by host_gatt.c for commands; for
+ * whoever does something on a connection otherwise. _all: on any. */
+void bl_gatt_due(struct bl_gatt_conn *c);
+void bl_gatt_due_all(struct bl_gatt *g);
 
 void bl_gatt_pdu(struct bl_gatt *g, uint64_t now, uint16_t conn, const uint8_t *data, size_t n);
 /* What has room or has its turn goes out; Service Changed where the database changed. */

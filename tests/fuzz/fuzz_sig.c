@@ -2,10 +2,9 @@
 
 /*
  * LE signalling PDUs: what parses builds to itself, every request has an answer that parses, and no
- * answer wants an answer. The refusals of ATT and SMP get the same input.
+ * answer wants an answer. The refusals of SMP get the same input.
  */
 
-#include "att/refuse.h"
 #include "l2cap/sig.h"
 #include "smp/refuse.h"
 
@@ -49,9 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (bl_l2cap_sig_refuse(&sig, &answer))
             check_answer(&answer);
     }
-    size_t k = bl_att_refuse(data, n, out, sizeof(out));
-    must(k <= 5 && (k == 0 || bl_att_refuse(out, k, again, sizeof(again)) == 0));
-    k = bl_smp_refuse(data, n, out, sizeof(out));
+    size_t k = bl_smp_refuse(data, n, out, sizeof(out));
     must(k <= 2 && (k == 0 || bl_smp_refuse(out, k, again, sizeof(again)) == 0));
     return 0;
 }

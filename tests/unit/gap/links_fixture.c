@@ -10,6 +10,7 @@ struct bl_hci *hci;
 struct bl_evq events;
 struct bl_radio radio;
 struct bl_privacy privacy;
+struct bl_gatt gatt;
 struct bl_links links;
 uint64_t now;
 
@@ -30,7 +31,8 @@ static void begin(bool extended)
     radio = (struct bl_radio){.hci = hci, .env = &env, .events = &events, .ready = true};
     bl_privacy_init(&privacy, &radio);
     bl_privacy_ready(&privacy, now);
-    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy), 0);
+    ck_assert_int_eq(bl_gatt_init(&gatt, hci, &env, &events, &radio.config), 0);
+    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy, &gatt), 0);
     now = 5000 * MS;
 }
 
@@ -47,6 +49,7 @@ void setup_extended(void)
 void teardown(void)
 {
     bl_links_deinit(&links);
+    bl_gatt_deinit(&gatt);
     bl_privacy_deinit(&privacy);
     bl_evq_deinit(&events);
     fake_hci_free(hci);
