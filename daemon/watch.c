@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * libev knows readable and writable alone; a peer that has hung up is readable. What it is in truth
- * is asked of poll(2) then. A watch that waits for nothing waits for that.
+ * libev knows readable and writable alone, and says both of a socket that has hung up: whoever then
+ * reads or writes finds out, without being asked for it by a system call of its own each time.
  */
 
 #include "watch.h"
@@ -14,7 +14,6 @@
 struct bus_watch {
     ev_io io;
     struct ev_loop *ev;
-    uint32_t events;
     void (*ready)(void *userdata, uint32_t revents);
     void *userdata;
 };
@@ -22,21 +21,20 @@ struct bus_watch {
 static void watch_fired(EV_P_ ev_io *io, int revents)
 {
     struct bus_watch *w = io->data;
-    struct pollfd p = {.fd = io->fd, .events = (short)w->events};
 
-    (void)loop, (void)revents;
-    if (poll(&p, 1, 0) > 0)
-        w->ready(w->userdata, (uint32_t)(unsigned short)p.revents); /* may free w */
+    (void)loop;
+    w->ready(w->userdata, (revents & EV_READ ? (uint32_t)POLLIN : 0) |
+                              (revents & EV_WRITE ? (uint32_t)POLLOUT : 0)); /* may free w */
 }
 
 static void watch_start(struct bus_watch *w, uint32_t events)
 {
-    int fd = w->io.fd;
+    int wanted = (events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0);
 
-    w->events = events;
     ev_io_stop(w->ev, &w->io);
-    ev_io_set(&w->io, fd, EV_READ | (events & POLLOUT ? EV_WRITE : 0));
-    ev_io_start(w->ev, &w->io);
+    ev_io_set(&w->io, w->io.fd, wanted);
+    if (wanted != 0)
+        ev_io_start(w->ev, &w->io);
 }
 
 int watch_new(struct ev_loop *ev, int fd, uint32_t events,

@@ -71,9 +71,10 @@ struct bus_options {
     /* May be NULL. One line for the log, without a newline, at syslog's level; borrowed. */
     void (*log)(void *ctx, int level, const char *text);
     void (*name_acquired)(void *ctx); /* the bus name is ours */
-    /* Calls ready(userdata, revents) from the loop for poll(2)'s events, hang-up and error too.
-     * POLLIN belongs to events always: who does not take in what a client writes is called again
-     * and again. unwatch_fd may be called from within ready(). */
+    /* Calls ready(userdata, revents) from the loop for POLLIN and POLLOUT of poll(2), as many of
+     * them as events has; a hang-up or an error counts as both, for whoever reads or writes then to
+     * find out. With events 0 nothing is told. Who neither takes in what a client writes nor leaves
+     * out POLLIN is called again and again. unwatch_fd may be called from within ready(). */
     int (*watch_fd)(void *ctx, int fd, uint32_t events,
                     void (*ready)(void *userdata, uint32_t revents), void *userdata,
                     struct bus_watch **ret);

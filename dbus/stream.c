@@ -196,8 +196,7 @@ static void stream_ready(void *userdata, uint32_t events)
     uint8_t ignored;
 
     /* A reader has nothing to say: what it sends is taken out and dropped, an end is its end. */
-    if (events & (POLLHUP | POLLERR) ||
-        (events & POLLIN && recv(t->fd, &ignored, 1, MSG_DONTWAIT) == 0)) {
+    if (events & POLLIN && recv(t->fd, &ignored, 1, MSG_DONTWAIT) == 0) {
         /* The hang-up lasts: not to be told of it again until the scan has ended. */
         t->scan->adapter->bus->options.unwatch_fd(t->watch);
         t->watch = NULL;
