@@ -7,6 +7,8 @@
 
 #include "gatt_rig.h"
 
+#include "att/att.h"
+
 #include <check.h>
 #include <errno.h>
 #include <string.h>

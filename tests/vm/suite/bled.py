@@ -1,12 +1,14 @@
 """bled as the tests run it: an unprivileged user, one capability, a bus of its own."""
 
+import asyncio
 import os
 import shutil
 import signal
+import socket
 import tempfile
 
 from bus import NOBODY, Connection, Failure, PROPERTIES, options, private_bus
-from world import Process, until
+from world import Process, pulse, until
 
 NAME = 'org.bled'
 ROOT = '/org/bled'
@@ -17,6 +19,8 @@ CENTRAL = 'org.bled.Central1'
 PERIPHERAL = 'org.bled.Peripheral1'
 LINK = 'org.bled.Link1'
 CONNECTION = 'org.bled.Connection1'
+GATT_SERVER = 'org.bled.GattServer1'
+GATT_CLIENT = 'org.bled.GattClient1'
 
 # The build may be below a directory that only its owner can enter; the guest has a place for everyone.
 _PLACE = '/run/bled-under-test'
@@ -34,6 +38,50 @@ def capable(*capabilities):
     wanted = ','.join(['-all', *(f'+{name}' for name in capabilities)])
     return ['setpriv', f'--reuid={NOBODY}', f'--regid={NOBODY}', '--clear-groups', f'--inh-caps={wanted}',
             f'--ambient-caps={wanted}', f'--bounding-set={wanted}', '--no-new-privs']
+
+
+class Stream:
+    """A SOCK_SEQPACKET socket: what was received is in .packets, .ended is true after a hang-up."""
+
+    def __init__(self, fd):
+        self.socket = socket.socket(fileno=fd)
+        self.socket.setblocking(False)
+        self.packets = []
+        self.ended = False
+
+    async def __aenter__(self):
+        asyncio.get_running_loop().add_reader(self.socket, self._read)
+        return self
+
+    async def __aexit__(self, *exc):
+        self.close()
+
+    def close(self):
+        if self.socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self.socket)
+            self.socket.close()
+
+    def _read(self):
+        try:
+            # recvmsg tells an empty packet from the end: a packet has MSG_EOR.
+            data, _, flags, _ = self.socket.recvmsg(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, flags = b'', 0
+        if data or flags & socket.MSG_EOR:
+            self.packets.append(data)
+        else:
+            self.ended = True
+            asyncio.get_running_loop().remove_reader(self.socket)
+        pulse()
+
+    async def send(self, packet):
+        await asyncio.get_running_loop().sock_sendall(self.socket, packet)
+
+    async def received(self, count):
+        await until(lambda: len(self.packets) >= count, f'{count} packets, only {len(self.packets)}')
+        return self.packets
 
 
 class Bled:
@@ -76,6 +124,18 @@ class Bled:
 
     async def call(self, interface, member, signature='', *body, path=None):
         return await self.bus.call(self.name, path or f'{ROOT}/hci0', interface, member, signature, body)
+
+    async def server(self, member, signature='', *body):
+        return await self.call(GATT_SERVER, member, signature, *body)
+
+    async def client(self, member, signature='', *body):
+        return await self.call(GATT_CLIENT, member, signature, *body)
+
+    async def acquire(self, interface, member, conn, handle):
+        """One of the methods that give a socket: the socket, which the scene closes, and the MTU."""
+        (_, mtu), fds = await self.bus.call_fds(self.name, f'{ROOT}/hci0', interface, member, 'qqa{sv}',
+                                                [conn, handle, {}])
+        return await self.scene.enter(Stream(fds[0])), mtu
 
     async def get(self, interface, member, path=None):
         return await self.bus.get(self.name, path or f'{ROOT}/hci0', interface, member)
@@ -139,4 +199,4 @@ def connection_path(conn, adapter='hci0'):
 
 
 __all__ = ['Bled', 'Failure', 'connection_path', 'capable', 'NAME', 'ROOT', 'ADAPTER', 'BROADCASTER', 'OBSERVER',
-           'CENTRAL', 'PERIPHERAL', 'LINK', 'CONNECTION']
+           'CENTRAL', 'PERIPHERAL', 'LINK', 'CONNECTION', 'GATT_SERVER', 'GATT_CLIENT']

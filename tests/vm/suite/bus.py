@@ -104,11 +104,15 @@ class Connection:
             pulse()
 
     async def call(self, name, path, interface, member, signature='', body=()):
+        return (await self.call_fds(name, path, interface, member, signature, body))[0]
+
+    async def call_fds(self, name, path, interface, member, signature='', body=()):
+        """As call(), with the file descriptors that came along, which are the caller's."""
         reply = await self.bus.call(Message(destination=name, path=path, interface=interface, member=member,
                                             signature=signature, body=list(body)))
         if reply.message_type == MessageType.ERROR:
             raise Failure(reply.error_name, reply.body[0] if reply.body else '')
-        return plain(reply.body)
+        return plain(reply.body), reply.unix_fds
 
     async def get(self, name, path, interface, member):
         return (await self.call(name, path, PROPERTIES, 'Get', 'ss', [interface, member]))[0]
