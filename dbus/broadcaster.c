@@ -188,6 +188,11 @@ static const struct bus_thing_kind BROADCASTER_KEPT = {
     .release = set_release,
 };
 
+bool bus_broadcaster_on_the_air(const struct bus_owner *owner)
+{
+    return bus_thing_count(owner, &BROADCASTER_SET) > 0;
+}
+
 static void set_mark(struct set *s)
 {
     s->thing.kind = s->adv != 0 ? &BROADCASTER_SET : &BROADCASTER_KEPT;

@@ -19,11 +19,12 @@
 #include "link.h"
 #include "observer.h"
 #include "peripheral.h"
+#include "socket.h"
 
 enum { MOST = 8 };
 
 static bus_event_fn *const HANDLERS[][MOST] = {
-    [BL_EV_OP_DONE] = {bus_call_event, bus_adapter_on_op_done},
+    [BL_EV_OP_DONE] = {bus_call_event, bus_gatts_on_op_done, bus_adapter_on_op_done},
     [BL_EV_READY] = {bus_adapter_on_ready},
     [BL_EV_FAILED] = {bus_adapter_on_failed},
     [BL_EV_ADDRESS_CHANGED] = {bus_adapter_on_address},
@@ -36,7 +37,7 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_CONN_UPDATED] = {bus_conn_on_updated, bus_link_on_updated},
     [BL_EV_PHY_UPDATED] = {bus_conn_on_phy},
     [BL_EV_DATA_LENGTH] = {bus_conn_on_data_length},
-    [BL_EV_MTU] = {bus_conn_on_mtu, bus_gattc_on_mtu},
+    [BL_EV_MTU] = {bus_sockets_on_mtu, bus_conn_on_mtu, bus_gattc_on_mtu},
     [BL_EV_NAME_WRITTEN] = {bus_config_on_name_written},
     [BL_EV_GATTS_WRITTEN] = {bus_gatts_on_written},
     [BL_EV_GATTS_READ] = {bus_gatts_on_read},

@@ -16,7 +16,7 @@ struct bus_service {
     struct bus_thing thing; /* rank SERVICE */
     struct bus_adapter *adapter;
     struct list link; /* of the table, by handle */
-    uint16_t handle;
+    uint16_t handle, n_handles;
     struct bl_uuid uuid;
     bool registered;   /* by RegisterServices: the next one replaces it */
     struct list attrs; /* struct bus_attr.link, by handle */
@@ -44,7 +44,10 @@ enum { /* Characteristic1's events */
        BUS_CHAR_SUBSCRIBE_EVENT = 4,
 };
 
-/* NULL where no client made it. Constant time. */
+/* What SetAuthorization has not changed: Insufficient Authorization. */
+enum { GATTS_DEFAULT_STATUS = 0x08 };
+
+/* NULL where no client made it, and while the controller is lost. Constant time. */
 struct bus_attr *bus_gatts_find(struct bus_adapter *a, uint16_t handle);
 /* The same for a method: NULL with NotFound, or with AccessDenied where it is another attached
  * client's. characteristic: descriptors are NotFound too. */
@@ -79,6 +82,8 @@ void bus_gatts_on_read(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_write(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_indicate_done(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_subscribed(struct bus_adapter *a, const struct bl_event *e);
+/* BL_EV_OP_DONE, after the call that it ends: calls that wait for room try again. */
+void bus_gatts_on_op_done(struct bus_adapter *a, const struct bl_event *e);
 /* BL_EV_DISCONNECTED: requests of that connection are void, its sockets hung up. */
 void bus_gatts_on_disconnected(struct bus_adapter *a, const struct bl_event *e);
 
