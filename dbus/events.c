@@ -24,7 +24,8 @@
 enum { MOST = 8 };
 
 static bus_event_fn *const HANDLERS[][MOST] = {
-    [BL_EV_OP_DONE] = {bus_call_event, bus_gatts_on_op_done, bus_adapter_on_op_done},
+    [BL_EV_OP_DONE] = {bus_call_event, bus_gatts_on_op_done, bus_gattc_on_op_done,
+                       bus_adapter_on_op_done},
     [BL_EV_READY] = {bus_adapter_on_ready},
     [BL_EV_FAILED] = {bus_adapter_on_failed},
     [BL_EV_ADDRESS_CHANGED] = {bus_adapter_on_address},

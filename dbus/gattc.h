@@ -24,13 +24,11 @@ struct bus_sub {
     struct gattc_target *target; /* gattc_subscribe.c: the CCCD */
     struct list link;            /* of the target */
     uint16_t conn, handle;
-    uint8_t bits;      /* what it wants: 1 notifications, 2 indications */
-    uint8_t confirmed; /* what of it the peer has taken */
-    bool made_use;     /* the owner was no user of the connection before */
-    bool ending;       /* its owner goes: it ends with the write, whatever that brings */
-    /* AcquireNotify: values go there in place of signals; else NULL. It is the subscription's: hung
-     * up (bus_pipe_free) when that ends, whatever ends it: bus_sub_end(), its owner, the link. */
-    struct bus_pipe *pipe;
+    uint8_t bits;          /* what it wants: 1 notifications, 2 indications */
+    uint8_t confirmed;     /* what of it the peer has taken */
+    bool made_use;         /* the owner was no user of the connection before */
+    bool ending;           /* its owner goes: it ends with the write, whatever that brings */
+    struct bus_pipe *pipe; /* AcquireNotify: values go there in place of signals; else NULL */
 };
 
 /* The subscription of this owner through Subscribe; NULL when it has none. */

@@ -17,7 +17,6 @@
  */
 
 #include "gattc_call.h"
-#include "pipe.h"
 
 #include <errno.h>
 
@@ -99,7 +98,8 @@ static uint8_t target_union(const struct gattc_target *t, const struct bus_sub *
 static void sub_free(struct bus_sub *s)
 {
     list_remove(&s->link);
-    s->pipe = bus_pipe_free(s->pipe);
+    if (s->pipe)
+        bus_gattc_pipe_sub_gone(s);
     bus_thing_remove(&s->thing);
     free(s);
 }
@@ -263,7 +263,8 @@ static void sub_release(struct bus_thing *thing)
 
     s->ending = true;
     s->bits = 0;
-    s->pipe = bus_pipe_free(s->pipe);
+    if (s->pipe)
+        bus_gattc_pipe_sub_gone(s);
     target_settle(s->target, BL_DISCONNECTED);
 }
 
@@ -573,7 +574,7 @@ static bus_mask hand_out(struct gattc_target *t, const uint8_t *value, size_t n)
         struct bus_sub *s = list_entry(l, struct bus_sub, link);
         if (s->pipe)
             bus_gattc_pipe_value(s, value, n);
-        else if (s->thing.owner)
+        else if (!s->ending)
             to |= bus_owner_bit(s->thing.owner);
     }
     g->dispatching = false;
