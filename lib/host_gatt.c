@@ -49,7 +49,10 @@ int bl_gatts_add_characteristic(struct bl_host *host, uint64_t now, uint16_t ser
 
 int bl_gatts_remove(struct bl_host *host, uint64_t now, uint16_t service)
 {
-    (void)now;
+    const struct bl_gatt_service_rec *rec = bl_gatt_db_service(&host->gatt.db, service);
+
+    if (rec && !rec->builtin)
+        bl_gatts_removing(&host->gatt, now, rec->start, rec->end);
     return bl_gatt_db_remove(&host->gatt.db, service);
 }
 

@@ -350,12 +350,11 @@ static enum bl_att_in att_in_mtu_request(struct bl_att_bearer *b, struct bl_att_
  * and is not heard where there is no room to say so. */
 static void att_turn_down(struct bl_att_bearer *b, uint8_t opcode, uint8_t error)
 {
-    if (b->answering) {
-        (void)att_error(b, opcode, 0, error);
+    if (att_error(b, opcode, 0, error) || b->answering)
         return;
-    }
-    b->answering = opcode;
-    bl_att_refuse(b, 0, error);
+    b->answering = opcode; /* for 0x00, which is none, that is not to be heard */
+    b->owed_error = opcode ? error : 0;
+    b->owed_handle = 0;
 }
 
 static enum bl_att_in att_in_request(struct bl_att_bearer *b, struct bl_att_pdu *pdu, bool valid)

@@ -295,6 +295,7 @@ bool bl_gatt_counter(const struct bl_gatt *g, size_t index, const char **ret_nam
         {"gatts-notifications", g->server.notifications},
         {"gatts-indications", g->server.indications},
         {"gatts-refused", g->server.refused},
+        {"gatts-commands-dropped", g->server.commands_dropped},
         {"gattc-nonsense", nonsense},
     };
 

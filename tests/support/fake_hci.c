@@ -143,6 +143,7 @@ int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b)
         sent->handle = handle;
         sent->n = b->len < sizeof(sent->data) ? b->len : sizeof(sent->data);
         memcpy(sent->data, b->data, sent->n);
+        hci->queued += hci->counts;
     }
     buf_free(b);
     return r;

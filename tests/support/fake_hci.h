@@ -32,9 +32,10 @@ struct bl_hci {
     struct bl_hci_caps caps;  /* the test's to set; bits of le_features included */
     uint16_t unsupported[16]; /* opcodes that bl_hci_supports() denies and bl_hci_cmd() refuses */
     size_t n_unsupported;
-    int cmd_error;  /* what the next bl_hci_cmd() returns, once, where not 0 */
-    int send_error; /* the same for bl_hci_send() */
-    unsigned queued;
+    int cmd_error;   /* what the next bl_hci_cmd() returns, once, where not 0 */
+    int send_error;  /* the same for bl_hci_send() */
+    unsigned queued; /* what bl_hci_queued() says */
+    bool counts;     /* bl_hci_send() adds to it */
     struct fake_cmd commands[FAKE_HCI_COMMANDS];
     size_t n_commands, taken;
     uint64_t total; /* commands ever queued */
