@@ -46,6 +46,13 @@ struct bus_conn *bus_conn_find(struct bus_adapter *a, uint16_t conn, sd_bus_erro
     return NULL;
 }
 
+struct bus_conn *bus_conn_next(struct bus_adapter *a, struct bus_conn *c)
+{
+    struct list *head = &conns_of(a)->all, *l = c ? c->link.next : head->next;
+
+    return l == head ? NULL : list_entry(l, struct bus_conn, link);
+}
+
 /* ---- uses ---- */
 
 struct bus_use *bus_conn_use_of(const struct bus_conn *c, const struct bus_owner *owner)

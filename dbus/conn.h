@@ -33,6 +33,8 @@ struct bus_use {
 
 /* The connection of this number; NULL, with error (may be NULL) NotConnected. */
 struct bus_conn *bus_conn_find(struct bus_adapter *a, uint16_t conn, sd_bus_error *error);
+/* All of them in turn: the first after c, or after none (NULL). */
+struct bus_conn *bus_conn_next(struct bus_adapter *a, struct bus_conn *c);
 /* Makes the owner a user, if it is none yet. 0 or -ENOMEM. */
 int bus_conn_use(struct bus_conn *c, struct bus_owner *owner);
 /* The use of this owner; NULL when it has none. */

@@ -53,10 +53,10 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_GATTC_NOTIFIED] = {bus_gattc_on_value},
     [BL_EV_GATTC_INDICATED] = {bus_gattc_on_value},
     [BL_EV_GATTC_SERVICES_CHANGED] = {bus_gattc_on_services_changed},
-    [BL_EV_DISCONNECTED] = {bus_gatts_on_disconnected, bus_gattc_on_disconnected,
-                            bus_link_on_disconnected, bus_central_on_disconnected,
-                            bus_peripheral_on_disconnected, bus_conn_on_disconnected,
-                            bus_central_on_gone},
+    [BL_EV_DISCONNECTED] = {bus_gatts_on_disconnected, bus_characteristic_on_disconnected,
+                            bus_gattc_on_disconnected, bus_link_on_disconnected,
+                            bus_central_on_disconnected, bus_peripheral_on_disconnected,
+                            bus_conn_on_disconnected, bus_central_on_gone},
 };
 
 void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e)

@@ -35,6 +35,9 @@ struct bus_attr {
     uint32_t trigger;       /* SetTrigger */
     uint64_t trigger_owner; /* serial of the owner that set it */
     uint32_t events;        /* since the last Events() */
+    bool read_events;       /* asked for when it was made: ReadRequested tells of reads */
+    bool watched;           /* reads are told of for SetTrigger or Events as well */
+    uint16_t subscribers;   /* how many were in Subscribers last */
     struct list pipes;      /* gatts_pipe.c: sockets on it */
 };
 
@@ -62,7 +65,8 @@ static inline bus_mask bus_attr_audience(const struct bus_attr *t)
 }
 
 /* Hooks of the other files, called by gatt_server.c and its like. */
-/* characteristic.c: the object of a characteristic comes and goes (InterfacesAdded, -Removed). */
+/* characteristic.c: the object of a characteristic comes and goes (InterfacesAdded, -Removed);
+ * bus_gatts_find() finds it at both times. */
 void bus_characteristic_added(struct bus_adapter *a, struct bus_attr *t);
 void bus_characteristic_removed(struct bus_adapter *a, struct bus_attr *t);
 /* An event of a characteristic: remembered for Events(). True where a trigger took it: Event has
@@ -86,6 +90,8 @@ void bus_gatts_on_subscribed(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_op_done(struct bus_adapter *a, const struct bl_event *e);
 /* BL_EV_DISCONNECTED: requests of that connection are void, its sockets hung up. */
 void bus_gatts_on_disconnected(struct bus_adapter *a, const struct bl_event *e);
+/* The same: Subscribers change. */
+void bus_characteristic_on_disconnected(struct bus_adapter *a, const struct bl_event *e);
 
 /* The methods of the sockets (gatts_pipe.c), for the vtable. */
 int bus_gatts_method_acquire_writes(sd_bus_message *m, void *userdata, sd_bus_error *error);

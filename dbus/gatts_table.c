@@ -147,6 +147,8 @@ static int attrs_new(struct bus_service *s, struct list *to,
 {
     struct bus_attr *of = attr_new(s, to, NULL, &def->uuid, def->flags);
 
+    if (of)
+        of->read_events = def->read_events;
     for (size_t i = 0; of && i < def->n_descriptors; i++)
         if (!attr_new(s, to, of, &def->descriptors[i].uuid, def->descriptors[i].flags))
             return -ENOMEM;
