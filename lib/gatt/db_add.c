@@ -416,7 +416,7 @@ int bl_gatt_db_add(struct bl_gatt_db *db, const struct bl_gatts_service *def, bo
 {
     _cleanup_(add_plan_free) struct add_plan plan = {0};
     uint16_t start = def->handle;
-    size_t n;
+    size_t n = 0;
     int r = add_check_service(db, def, &n);
 
     if (r == 0)
