@@ -297,6 +297,9 @@ int adapter_init(struct adapter *a, const struct adapter_options *o)
     memcpy(config.irk, identity.irk, sizeof(config.irk));
     config.addr_mode = o->config->bus.has_addr_mode ? (enum bl_addr_mode)o->config->bus.addr_mode
                                                     : BL_ADDR_MODE_PUBLIC;
+    config.mtu = o->config->bus.mtu;
+    config.appearance = o->config->bus.appearance;
+    memcpy(config.gap_name, o->config->bus.gap_name, sizeof(config.gap_name));
     int r = bl_host_new(&a->host, &env, &config);
     explicit_bzero(&identity, sizeof(identity));
     explicit_bzero(&config, sizeof(config));

@@ -191,6 +191,8 @@ static const char *config_adapter_check(const struct config_adapter *a)
 {
     if (a->host.accept_max_interval && a->host.accept_min_interval > a->host.accept_max_interval)
         return "accept-min-interval-us is more than accept-max-interval-us";
+    if (a->host.preferred_max && a->host.preferred_min > a->host.preferred_max)
+        return "preferred-min-interval-us is more than preferred-max-interval-us";
     return NULL;
 }
 
@@ -201,7 +203,8 @@ static const char *set_interval(const struct config_key *key, void *object, cons
     if (!parse_u32(value, &v) || v < key->min || v > key->max)
         return key->hint;
     struct config_adapter copy = *(struct config_adapter *)object;
-    bool smallest = key->offset == offsetof(struct config_adapter, host.accept_min_interval);
+    bool smallest = key->offset == offsetof(struct config_adapter, host.accept_min_interval) ||
+                    key->offset == offsetof(struct config_adapter, host.preferred_min);
     store(&copy, key, (smallest ? v + 1249 : v) / 1250);
     const char *why = config_adapter_check(&copy);
     if (!why)
@@ -258,6 +261,16 @@ static const struct config_key adapter_keys[] = {
     {"accept-max-latency", set_number, ADAPTER(host.accept_max_latency), 0, 499,
      "a number up to 499", false},
     {"accept-max-timeout-ms", set_timeout, ADAPTER(host.accept_max_timeout), 100, 32000,
+     "a number from 100 to 32000", false},
+    {"gap-name-writable", set_bool, ADAPTER(host.name_writable), 0, 1, "", false},
+    {"min-key-size", set_number, ADAPTER(host.min_key_size), 7, 16, "a number from 7 to 16", false},
+    {"preferred-min-interval-us", set_interval, ADAPTER(host.preferred_min), 7500, 4000000,
+     "a number from 7500 to 4000000", false},
+    {"preferred-max-interval-us", set_interval, ADAPTER(host.preferred_max), 7500, 4000000,
+     "a number from 7500 to 4000000", false},
+    {"preferred-latency", set_number, ADAPTER(host.preferred_latency), 0, 499, "a number up to 499",
+     false},
+    {"preferred-timeout-ms", set_timeout, ADAPTER(host.preferred_timeout), 100, 32000,
      "a number from 100 to 32000", false},
 };
 

@@ -4,11 +4,13 @@
  * adapter_config: the configuration properties of Adapter1, one row each.
  *
  * A value holds for the next procedure and until the daemon ends. A change signal comes when the
- * value has become another one. AddrMode alone is the stack's business already; the others are kept
- * for the layers that use them.
+ * value has become another one. Those of the stack's business (AddrMode, GapName, Appearance, Mtu)
+ * it is told at once; those of pairing are kept for it.
  */
 
 #include "adapter_iface.h"
+
+#include "gap/ad.h"
 
 #include <errno.h>
 
@@ -19,20 +21,21 @@ struct row {
     char type; /* y q u b s */
     size_t offset;
     uint32_t min, max;
+    bool of_host; /* struct bl_config has it too */
 };
 
 static const struct row ROWS[] = {
-    {"AddrMode", 'y', FIELD(addr_mode), 0, BL_ADDR_MODE_NRPA},
-    {"GapName", 's', FIELD(gap_name), 0, 248}, /* Core 5.4, Vol 3, Part C, 12.1 */
-    {"Appearance", 'q', FIELD(appearance), 0, UINT16_MAX},
-    {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024},
-    {"Mtu", 'q', FIELD(mtu), 23, 517},
-    {"Bond", 'b', FIELD(bond), 0, 1},
-    {"Mitm", 'b', FIELD(mitm), 0, 1},
-    {"Io", 'y', FIELD(io), 0, 4}, /* Core 5.4, Vol 3, Part H, 3.5.1 */
-    {"LeSecure", 'b', FIELD(le_secure), 0, 1},
-    {"Pairable", 'b', FIELD(pairable), 0, 1},
-    {"PairableTimeout", 'u', FIELD(pairable_timeout), 0, UINT32_MAX},
+    {"AddrMode", 'y', FIELD(addr_mode), 0, BL_ADDR_MODE_NRPA, true},
+    {"GapName", 's', FIELD(gap_name), 0, 248, true}, /* Core 5.4, Vol 3, Part C, 12.1 */
+    {"Appearance", 'q', FIELD(appearance), 0, UINT16_MAX, true},
+    {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024, false},
+    {"Mtu", 'q', FIELD(mtu), 23, 517, true},
+    {"Bond", 'b', FIELD(bond), 0, 1, false},
+    {"Mitm", 'b', FIELD(mitm), 0, 1, false},
+    {"Io", 'y', FIELD(io), 0, 4, false}, /* Core 5.4, Vol 3, Part H, 3.5.1 */
+    {"LeSecure", 'b', FIELD(le_secure), 0, 1, false},
+    {"Pairable", 'b', FIELD(pairable), 0, 1, false},
+    {"PairableTimeout", 'u', FIELD(pairable_timeout), 0, UINT32_MAX, false},
 };
 
 static const struct row *find(const char *property)
@@ -126,11 +129,16 @@ void bus_config_stop(struct bus_adapter *a)
     bus_timer_cancel(a, &a->pairable_timer);
 }
 
-static void tell_host(struct bus_adapter *a)
+/* addr_mode: it is known; before that, the host has what the file said. */
+static void tell_host(struct bus_adapter *a, bool addr_mode)
 {
     struct bl_config config;
     bl_host_get_config(a->host, &config);
-    config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
+    if (addr_mode)
+        config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
+    config.mtu = a->config.mtu;
+    config.appearance = a->config.appearance;
+    memcpy(config.gap_name, a->config.gap_name, sizeof(config.gap_name));
     if (bl_host_set_config(a->host, bus_now(a), &config) < 0)
         bus_log(a->bus, BL_LOG_WARNING, "%s: address mode %u is refused", a->name,
                 a->config.addr_mode);
@@ -147,7 +155,7 @@ void bus_config_apply(struct bus_adapter *a)
         if (news)
             bus_emit_changed(a, ADAPTER_IFACE, "AddrMode", NULL);
     }
-    tell_host(a);
+    tell_host(a, true);
 }
 
 static int set_name(struct bus_adapter *a, const struct row *row, sd_bus_message *value,
@@ -205,10 +213,10 @@ int bus_config_set(sd_bus *sd, const char *path, const char *interface, const ch
                              : set_number(a, row, value, &news, error);
     if (r < 0)
         return r;
-    if (row->offset == FIELD(addr_mode)) {
+    if (row->offset == FIELD(addr_mode))
         a->config.has_addr_mode = true;
-        tell_host(a);
-    }
+    if (row->of_host)
+        tell_host(a, a->config.has_addr_mode || a->known);
     if (row->offset == FIELD(pairable) || row->offset == FIELD(pairable_timeout))
         bus_config_start(a);
     if (news)
@@ -216,13 +224,21 @@ int bus_config_set(sd_bus *sd, const char *path, const char *interface, const ch
     return 0;
 }
 
+/* A peer may write anything; the property is text, and peers are to read what it says. */
 void bus_config_on_name_written(struct bus_adapter *a, const struct bl_event *e)
 {
-    size_t n = e->gatt.value.len;
+    char text[BL_AD_TEXT_MAX + 1];
+    size_t n = bl_ad_text(e->gatt.value.data, e->gatt.value.len, text);
 
     if (n >= sizeof(a->config.gap_name))
-        return;
-    memcpy(a->config.gap_name, e->gatt.value.data, n);
-    a->config.gap_name[n] = '\0';
-    bus_emit_changed(a, ADAPTER_IFACE, "GapName", NULL);
+        for (n = sizeof(a->config.gap_name) - 1; (text[n] & 0xc0) == 0x80; n--) {
+        }
+    bool same = n == e->gatt.value.len && memcmp(text, e->gatt.value.data, n) == 0;
+    text[n] = '\0';
+    bool news = strcmp(a->config.gap_name, text) != 0;
+    memcpy(a->config.gap_name, text, n + 1);
+    if (news || !same)
+        tell_host(a, true);
+    if (news)
+        bus_emit_changed(a, ADAPTER_IFACE, "GapName", NULL);
 }

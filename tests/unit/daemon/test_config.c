@@ -85,7 +85,13 @@ START_TEST(every_key_is_taken)
                        "accept-min-interval-us = 7501\n"
                        "accept-max-interval-us = 99999\n"
                        "accept-max-latency = 4\n"
-                       "accept-max-timeout-ms = 6009\n") == 0,
+                       "accept-max-timeout-ms = 6009\n"
+                       "gap-name-writable = yes\n"
+                       "min-key-size = 7\n"
+                       "preferred-min-interval-us = 15001\n"
+                       "preferred-max-interval-us = 31249\n"
+                       "preferred-latency = 499\n"
+                       "preferred-timeout-ms = 32000\n") == 0,
                   "%s", said);
     ck_assert_uint_eq(config.n_specs, 2);
     ck_assert_str_eq(config.specs[0].name, "hci1");
@@ -111,6 +117,12 @@ START_TEST(every_key_is_taken)
     ck_assert_uint_eq(a.host.accept_max_interval, 79); /* 98.75 ms */
     ck_assert_uint_eq(a.host.accept_max_latency, 4);
     ck_assert_uint_eq(a.host.accept_max_timeout, 600);
+    ck_assert(a.host.name_writable);
+    ck_assert_uint_eq(a.host.min_key_size, 7);
+    ck_assert_uint_eq(a.host.preferred_min, 13); /* 16.25 ms */
+    ck_assert_uint_eq(a.host.preferred_max, 24); /* 30 ms */
+    ck_assert_uint_eq(a.host.preferred_latency, 499);
+    ck_assert_uint_eq(a.host.preferred_timeout, 3200);
 }
 END_TEST
 
