@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { NAME_LEN = 96 };
+enum { NAME_LEN = 192 };
 
 void gatts_characteristic_clear(struct bl_gatts_characteristic *c)
 {
@@ -122,11 +122,29 @@ static int check_len(const char *name, size_t len, uint16_t max_len, bool trunca
     return 0;
 }
 
+/* Core 5.4, Vol 3, Part G, 3.3.3.1 (two octets), .2, .4 and .6: at most one of each. */
+static int check_single(const char *name, const struct bl_gatts_characteristic *c,
+                        const struct bl_gatts_descriptor *d, sd_bus_error *error)
+{
+    uint16_t v = bl_uuid_is16(&d->uuid) ? bl_uuid_get16(&d->uuid) : 0;
+
+    if (v != 0x2900 && v != 0x2901 && v != 0x2903 && v != 0x2905)
+        return 0;
+    if (v == 0x2900 && d->len != 0 && d->len != 2)
+        return bus_error_invalid(error, "%s: Extended Properties are 2 octets, not %u.", name,
+                                 d->len);
+    for (size_t i = 0; i < c->n_descriptors; i++)
+        if (bl_uuid_eq(&c->descriptors[i].uuid, &d->uuid))
+            return bus_error_invalid(error, "%s: a characteristic has 0x%04x at most once.", name,
+                                     v);
+    return 0;
+}
+
 /* "characteristic 2 (2a37)", "descriptor 1 (2901) of characteristic 2 (2a37)" */
 static void name_it(char out[static NAME_LEN], const char *what, size_t index, const char *uuid,
                     const char *of)
 {
-    snprintf(out, NAME_LEN, "%s %zu (%.36s)%s%.40s", what, index + 1, uuid, *of ? " of " : "", of);
+    snprintf(out, NAME_LEN, "%s %zu (%.36s)%s%.100s", what, index + 1, uuid, *of ? " of " : "", of);
 }
 
 static int parse_uuid(const char *name, const char *text, struct bl_uuid *ret, sd_bus_error *error)
@@ -205,6 +223,8 @@ static int read_tuple_descriptors(sd_bus_message *m, const char *of,
             r = check_type(name, &d.uuid, error);
         if (r >= 0)
             r = check_flags(name, flags, error);
+        if (r >= 0)
+            r = check_single(name, c, &d, error);
         if (r >= 0)
             r = c->n_descriptors < GATTS_MAX_HANDLES ? add_descriptor(c, &d) : too_many(error);
     }
@@ -350,15 +370,16 @@ static int check_dict(char name[static NAME_LEN], const char *what, size_t index
     return r < 0 ? r : check_flags(name, flags, error);
 }
 
-static int read_descriptor(sd_bus_message *m, size_t index, struct bl_gatts_descriptor *ret,
-                           sd_bus_error *error)
+static int read_descriptor(sd_bus_message *m, const struct bl_gatts_characteristic *c,
+                           struct bl_gatts_descriptor *ret, sd_bus_error *error)
 {
     struct descriptor_opts o = {.max_len = GATTS_VALUE_MAX};
     char name[NAME_LEN];
 
     int r = bus_opts_read_nested(m, DESCRIPTOR_OPTS, ARRAY_LEN(DESCRIPTOR_OPTS), &o, error);
     if (r >= 0)
-        r = check_dict(name, "descriptor", index, &o.head, o.uuid, o.flags, &ret->uuid, error);
+        r = check_dict(name, "descriptor", c->n_descriptors, &o.head, o.uuid, o.flags, &ret->uuid,
+                       error);
     if (r >= 0)
         r = check_len(name, o.value.n, o.max_len, false, error);
     if (r < 0)
@@ -367,7 +388,7 @@ static int read_descriptor(sd_bus_message *m, size_t index, struct bl_gatts_desc
     ret->value = o.value.p;
     ret->len = (uint16_t)o.value.n;
     ret->max_len = o.max_len;
-    return 0;
+    return check_single(name, c, ret, error);
 }
 
 /* aa{sv} into the characteristic's array of them. */
@@ -380,7 +401,7 @@ static int opt_descriptors(sd_bus_message *m, const struct bus_opt *o, void *fie
     int r = sd_bus_message_enter_container(m, 'a', "a{sv}");
     while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
         struct bl_gatts_descriptor d = {0};
-        r = read_descriptor(m, c->n_descriptors, &d, error);
+        r = read_descriptor(m, c, &d, error);
         if (r >= 0)
             r = c->n_descriptors < GATTS_MAX_HANDLES ? add_descriptor(c, &d) : too_many(error);
     }

@@ -180,6 +180,8 @@ void bus_gatts_on_read(struct bus_adapter *a, const struct bl_event *e)
         /* Asked by signal even where a trigger took it: who answers needs the number. */
         number = bus_request(a);
         taken = !request_new(a, t, e, number);
+    } else if (!(t->of ? t->of : t)->read_events) {
+        return; /* told of for a trigger or Events() alone */
     }
     if (taken)
         return;
