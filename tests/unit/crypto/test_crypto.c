@@ -61,6 +61,40 @@ START_TEST(ah_gives_the_specifications_sample)
 }
 END_TEST
 
+/* As the file has it. */
+static void rfc_4493(const char *name, uint8_t ret[16])
+{
+    uint8_t turned[16];
+
+    vector("rfc_4493.txt", name, turned, 16);
+    for (size_t i = 0; i < 16; i++)
+        ret[i] = turned[15 - i];
+}
+
+START_TEST(cmac_is_that_of_rfc_4493)
+{
+    static const struct {
+        const char *name;
+        size_t n;
+    } rows[] = {{"mac0", 0}, {"mac16", 16}, {"mac40", 40}, {"mac64", 64}};
+    uint8_t key[16], message[64], mac[16], out[16];
+
+    rfc_4493("key", key);
+    rfc_4493("block0", message);
+    rfc_4493("block1", message + 16);
+    rfc_4493("block2", message + 32);
+    rfc_4493("block3", message + 48);
+    rfc_4493(rows[_i].name, mac);
+    ck_assert_int_eq(bl_crypto_cmac(key, message, rows[_i].n, out), 0);
+    ck_assert_mem_eq(out, mac, 16);
+    if (rows[_i].n == 0) {
+        memset(out, 0, 16);
+        ck_assert_int_eq(bl_crypto_cmac(key, NULL, 0, out), 0);
+        ck_assert_mem_eq(out, mac, 16);
+    }
+}
+END_TEST
+
 START_TEST(equal_is_about_every_octet)
 {
     uint8_t a[32] = {0}, b[32] = {0};
@@ -95,6 +129,7 @@ int main(void)
     tcase_add_test(t, libcrypto_is_loaded_with_the_first_cipher_only);
     tcase_add_test(t, e_is_aes_128_of_fips_197);
     tcase_add_test(t, ah_gives_the_specifications_sample);
+    tcase_add_loop_test(t, cmac_is_that_of_rfc_4493, 0, 4);
     tcase_add_test(t, equal_is_about_every_octet);
     tcase_add_test(t, wipe_leaves_zeros);
     suite_add_tcase(s, t);
