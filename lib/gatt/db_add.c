@@ -4,8 +4,8 @@
  * db_add.c: from definitions to attributes. Core 5.4, Vol 3, Part G, 3.
  *
  * In three passes, of which the last cannot fail, so that a definition is added whole or not at
- * all: check it and count its attributes; find its place and make the attributes, the pages and the
- * room among the services; put them in.
+ * all: check it and count its attributes (db_check.c); find its place and make the attributes, the
+ * pages and the room among the services; put them in.
  *
  *     service declaration
  *     include declarations
@@ -21,9 +21,6 @@
 #include <stdlib.h>
 
 enum {
-    ADD_VALUE_MAX = 512, /* Core 5.4, Vol 3, Part F, 3.2.9 */
-    ADD_HANDLES = 0xffff,
-    ADD_SUBSCRIBABLE = BL_GATT_NOTIFY | BL_GATT_INDICATE,
     ADD_WRITABLE_AUXILIARIES = 0x0002, /* Core 5.4, Vol 3, Part G, 3.3.3.1 */
 };
 
@@ -49,115 +46,6 @@ static void add_plan_free(struct add_plan *plan)
     *plan = (struct add_plan){0};
 }
 
-/* ---- first pass: checks ---- */
-
-static bool add_is(const struct bl_uuid *u, uint16_t type)
-{
-    return bl_uuid_is16(u) && bl_uuid_get16(u) == type;
-}
-
-/* Declarations make the structure of the database, so nothing else may have their types; the CCCD
- * is each client's own and made by itself. */
-static bool add_type_reserved(const struct bl_uuid *u)
-{
-    if (!bl_uuid_is16(u))
-        return false;
-
-    uint16_t type = bl_uuid_get16(u);
-
-    return (type >= BL_GATT_TYPE_PRIMARY && type <= BL_GATT_TYPE_CHARACTERISTIC) ||
-           type == BL_GATT_TYPE_CCCD;
-}
-
-static int add_check_value(const uint8_t *value, uint16_t len, uint16_t max, bool truncate)
-{
-    if (len > ADD_VALUE_MAX || max > ADD_VALUE_MAX || (len > max && !truncate))
-        return -EMSGSIZE;
-    return len > 0 && !value ? -EINVAL : 0;
-}
-
-static int add_check_descriptor(const struct bl_gatts_descriptor *d, bool truncate)
-{
-    if (d->flags & ~(uint32_t)BL_GATT_FLAGS || add_type_reserved(&d->uuid))
-        return -EINVAL;
-    if (add_is(&d->uuid, BL_GATT_TYPE_EXTENDED)) { /* always two octets: 3.3.3.1 */
-        if (d->len == 0 || (d->len == 2 && d->value))
-            return 0;
-        return -EINVAL;
-    }
-    return add_check_value(d->value, d->len, d->max_len, truncate);
-}
-
-static const struct bl_gatts_descriptor *
-add_find_descriptor(const struct bl_gatts_characteristic *c, uint16_t type)
-{
-    for (size_t i = 0; i < c->n_descriptors; i++)
-        if (add_is(&c->descriptors[i].uuid, type))
-            return &c->descriptors[i];
-    return NULL;
-}
-
-/* Core 5.4, Vol 3, Part G, 3.3.3.1, .2, .4 and .6: at most one of each. */
-static bool add_descriptor_twice(const struct bl_gatts_characteristic *c)
-{
-    static const uint16_t single[] = {BL_GATT_TYPE_EXTENDED, BL_GATT_TYPE_USER_DESCRIPTION,
-                                      BL_GATT_TYPE_SCCD, BL_GATT_TYPE_AGGREGATE};
-
-    for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-        const struct bl_gatts_descriptor *first = add_find_descriptor(c, single[i]);
-
-        for (size_t j = 0; first && j < c->n_descriptors; j++)
-            if (&c->descriptors[j] != first && add_is(&c->descriptors[j].uuid, single[i]))
-                return true;
-    }
-    return false;
-}
-
-static bool add_makes_extended(const struct bl_gatts_characteristic *c)
-{
-    return (c->flags & BL_GATT_AUX_WRITE) && !add_find_descriptor(c, BL_GATT_TYPE_EXTENDED);
-}
-
-/* Adds the number of its attributes to *n. */
-static int add_check_characteristic(const struct bl_gatts_characteristic *c, size_t *n)
-{
-    if (c->flags & ~(uint32_t)BL_GATT_FLAGS || add_type_reserved(&c->uuid))
-        return -EINVAL;
-
-    int r = add_check_value(c->value, c->len, c->max_len, c->truncate);
-
-    for (size_t i = 0; r == 0 && i < c->n_descriptors; i++)
-        r = add_check_descriptor(&c->descriptors[i], c->truncate);
-    if (r < 0)
-        return r;
-    if (add_descriptor_twice(c))
-        return -EINVAL;
-    *n += 2 + c->n_descriptors; /* the declaration and the value */
-    *n += c->flags & ADD_SUBSCRIBABLE ? 1 : 0;
-    *n += add_makes_extended(c) ? 1 : 0;
-    return 0;
-}
-
-static int add_check_service(const struct bl_gatt_db *db, const struct bl_gatts_service *def,
-                             size_t *ret_n)
-{
-    size_t n = 1 + def->n_includes;
-
-    for (size_t i = 0; i < def->n_characteristics; i++) {
-        int r = add_check_characteristic(&def->characteristics[i], &n);
-
-        if (r < 0)
-            return r;
-    }
-    for (size_t i = 0; i < def->n_includes; i++)
-        if (!bl_gatt_db_service(db, def->includes[i]))
-            return -ENOENT;
-    if (n > ADD_HANDLES)
-        return -ENOSPC;
-    *ret_n = n;
-    return 0;
-}
-
 /* ---- second pass: a place, and what goes there ---- */
 
 /* The lowest place in which n handles are free. */
@@ -173,7 +61,7 @@ static int add_find_place(const struct bl_gatt_db *db, size_t n, uint16_t *ret)
         if (s->end >= at)
             at = s->end + 1u;
     }
-    if (at + n - 1 > ADD_HANDLES)
+    if (at + n - 1 > BL_GATT_HANDLE_MAX)
         return -ENOSPC;
     *ret = (uint16_t)at;
     return 0;
@@ -184,7 +72,7 @@ static int add_check_place(const struct bl_gatt_db *db, size_t n, uint16_t handl
 {
     if (handle <= db->reserved && !builtin)
         return -EEXIST;
-    if (handle + n - 1 > ADD_HANDLES)
+    if (handle + n - 1 > BL_GATT_HANDLE_MAX)
         return -ENOSPC;
 
     size_t low = 0, high = db->n_services; /* the first service that ends at handle or after */
@@ -281,7 +169,7 @@ static bool add_declaration(struct add_plan *plan, const struct bl_gatts_charact
     struct wr w = wr_make(a->value, a->cap);
     uint8_t properties = c->flags & 0x7f;
 
-    if (add_makes_extended(c) || add_find_descriptor(c, BL_GATT_TYPE_EXTENDED))
+    if (bl_gatt_db_makes_extended(c) || bl_gatt_db_given(c, BL_GATT_TYPE_EXTENDED))
         properties |= BL_GATT_PROPERTY_EXTENDED;
     a->value_handle = (uint16_t)(a->handle + 1u);
     wr_u8(&w, properties);
@@ -364,18 +252,18 @@ static bool add_characteristic(struct add_plan *plan, const struct bl_gatts_char
     if (!value)
         return false;
     value->append = c->append;
-    if ((c->flags & ADD_SUBSCRIBABLE) && !add_cccd(plan, c, value))
+    if ((c->flags & BL_GATT_SUBSCRIBABLE) && !add_cccd(plan, c, value))
         return false;
     for (size_t i = 0; i < c->n_descriptors; i++) {
         const struct bl_gatts_descriptor *d = &c->descriptors[i];
-        bool made = add_is(&d->uuid, BL_GATT_TYPE_EXTENDED)
+        bool made = bl_gatt_db_is(&d->uuid, BL_GATT_TYPE_EXTENDED)
                         ? add_extended(plan, c, d, handle)
                         : add_stored(plan, BL_GATT_ATTR_DESCRIPTOR, c, d, handle) != NULL;
 
         if (!made)
             return false;
     }
-    return !add_makes_extended(c) || add_extended(plan, c, NULL, handle);
+    return !bl_gatt_db_makes_extended(c) || add_extended(plan, c, NULL, handle);
 }
 
 static int add_plan_begin(struct add_plan *plan, uint16_t handle, size_t n, uint16_t group,
@@ -417,7 +305,7 @@ int bl_gatt_db_add(struct bl_gatt_db *db, const struct bl_gatts_service *def, bo
     _cleanup_(add_plan_free) struct add_plan plan = {0};
     uint16_t start = def->handle;
     size_t n = 0;
-    int r = add_check_service(db, def, &n);
+    int r = bl_gatt_db_check_service(db, def, &n);
 
     if (r == 0)
         r = start ? add_check_place(db, n, start, builtin) : add_find_place(db, n, &start);
@@ -463,11 +351,12 @@ int bl_gatt_db_add_characteristic(struct bl_gatt_db *db, uint16_t service,
     if (rec->builtin)
         return -EPERM;
 
-    int r = add_check_characteristic(def, &n);
+    int r = bl_gatt_db_check_characteristic(def, &n);
 
     if (r < 0)
         return r;
-    if (rec->end + n > ADD_HANDLES || add_check_place(db, n, (uint16_t)(rec->end + 1), false) < 0)
+    if (rec->end + n > BL_GATT_HANDLE_MAX ||
+        add_check_place(db, n, (uint16_t)(rec->end + 1), false) < 0)
         return -ENOSPC;
 
     uint16_t start = (uint16_t)(rec->end + 1), end = (uint16_t)(rec->end + n);

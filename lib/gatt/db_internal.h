@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* db_internal: what db.c has for db_add.c, hash.c and builtin.c, and nobody else uses. */
+/* db_internal: what the files of the database have for one another, and nobody else uses. */
 
 #include "gatt/db.h"
 
@@ -18,8 +18,27 @@ enum { /* attribute types: Assigned Numbers, 3.7, 3.8 and 3.9 */
        BL_GATT_TYPE_AGGREGATE = 0x2905,
 };
 
-/* Core 5.4, Vol 3, Part G, 3.3.1.1 */
-enum { BL_GATT_PROPERTY_EXTENDED = 0x80 };
+enum {
+    BL_GATT_PROPERTY_EXTENDED = 0x80, /* Core 5.4, Vol 3, Part G, 3.3.1.1 */
+    BL_GATT_SUBSCRIBABLE = BL_GATT_NOTIFY | BL_GATT_INDICATE,
+    BL_GATT_HANDLE_MAX = 0xffff, /* Core 5.4, Vol 3, Part F, 3.2.2 */
+};
+
+/* ---- db_check.c ---- */
+
+/* 0 and the number of attributes that it takes, or the error that bl_gatts_add() gives of it. */
+int bl_gatt_db_check_service(const struct bl_gatt_db *db, const struct bl_gatts_service *def,
+                             size_t *ret_n);
+/* The same of a characteristic; its number is added to *n. */
+int bl_gatt_db_check_characteristic(const struct bl_gatts_characteristic *c, size_t *n);
+bool bl_gatt_db_is(const struct bl_uuid *u, uint16_t type);
+/* The first descriptor of that type in a definition, NULL: none. */
+const struct bl_gatts_descriptor *bl_gatt_db_given(const struct bl_gatts_characteristic *c,
+                                                   uint16_t type);
+/* Whether the flags ask for Extended Properties that are not given. */
+bool bl_gatt_db_makes_extended(const struct bl_gatts_characteristic *c);
+
+/* ---- db.c ---- */
 
 /* An attribute of nobody's yet, with room for cap octets. NULL: no memory. */
 struct bl_gatt_attr *bl_gatt_db_attr_new(uint16_t cap);
