@@ -17,6 +17,9 @@ static void note(struct bl_host *host, const char *what, uint16_t conn, uint16_t
     g->n = n < FAKE_VALUE ? n : FAKE_VALUE;
     if (value && g->n > 0)
         memcpy(g->value, value, g->n);
+    if (g->n_log < FAKE_LOG)
+        g->log[g->n_log++] =
+            (struct fake_command){what, conn, handle, (uint16_t)n, value && n > 0 ? value[0] : 0};
 }
 
 /* What a command returns; taken where it is not negative. */
@@ -48,6 +51,7 @@ static uint16_t *add(struct bl_host *host, const struct bl_gatts_characteristic 
 {
     uint16_t *next = &host->gatt.next_handle;
 
+    host->gatt.characteristic = *c;
     *next += 1;
     *ret_handles++ = *next;
     put(host, *next, c->value, c->len);
@@ -66,6 +70,8 @@ int bl_gatts_add(struct bl_host *host, uint64_t now, const struct bl_gatts_servi
     (void)now;
     if (host->gatt.result < 0)
         return host->gatt.result;
+    if (++host->gatt.adds == host->gatt.refuse_add)
+        return host->gatt.refusal;
     if (host->gatt.next_handle == 0)
         host->gatt.next_handle = 16;
     *ret_service = host->gatt.next_handle++;
@@ -90,6 +96,8 @@ int bl_gatts_remove(struct bl_host *host, uint64_t now, uint16_t service)
 {
     (void)now;
     note(host, "remove", 0, service, NULL, 0);
+    if (service < host->gatt.next_handle) /* right where what is behind it goes too */
+        host->gatt.next_handle = service;
     return 0;
 }
 
@@ -121,7 +129,7 @@ int bl_gatts_write(struct bl_host *host, uint64_t now, uint16_t handle, const ui
 
 int bl_gatts_set_buffer(struct bl_host *host, uint16_t handle, uint16_t len, bool append)
 {
-    (void)append;
+    host->gatt.append = append;
     note(host, "set_buffer", 0, handle, NULL, len);
     return host->gatt.result < 0 ? host->gatt.result : 0;
 }
@@ -160,8 +168,9 @@ int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_
 int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t error,
                    const uint8_t *value, size_t n)
 {
-    (void)now, (void)request;
+    (void)now;
     note(host, "reply", 0, 0, value, n);
+    host->gatt.request = request;
     host->gatt.error = error;
     return host->gatt.result < 0 ? host->gatt.result : 0;
 }

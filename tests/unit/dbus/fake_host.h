@@ -6,7 +6,14 @@
 
 #include "host.h"
 
-enum { FAKE_HANDLES = 64, FAKE_VALUE = 512 };
+enum { FAKE_HANDLES = 64, FAKE_VALUE = 512, FAKE_LOG = 128 };
+
+struct fake_command {
+    const char *what;
+    uint16_t conn, handle;
+    uint16_t n;    /* octets of its value */
+    uint8_t first; /* the first of them, 0 where there is none */
+};
 
 struct fake_gatt {
     int result;        /* of commands: 0: a new operation; 1: done at once; else -errno */
@@ -15,7 +22,14 @@ struct fake_gatt {
     uint16_t conn, handle;
     uint8_t bits;       /* of the last subscription */
     bool reads, writes; /* of the last set_authorization; reads: of set_read_events too */
-    uint8_t error;      /* of the last reply */
+    uint8_t error;      /* of the last reply, as request */
+    uint32_t request;
+    bool append;                                   /* of the last set_buffer */
+    struct bl_gatts_characteristic characteristic; /* the last one added; its pointers are void */
+    unsigned adds, refuse_add;         /* services added; the how manieth is refused, 0: none... */
+    int refusal;                       /* ...with this */
+    struct fake_command log[FAKE_LOG]; /* the first ones that were taken */
+    size_t n_log;
     uint8_t value[FAKE_VALUE];
     size_t n;
     uint16_t mtu;         /* of every connection; 0: 23 */
