@@ -462,12 +462,16 @@ static enum bl_att_in att_in(struct bl_att_bearer *b, const struct bl_att_row *r
     return BL_ATT_IN_NONE;
 }
 
-/* 3.4.8: commands that are not known are ignored, anything else is taken as a request. */
-static void att_in_unknown(struct bl_att_bearer *b, uint8_t opcode)
+/* 3.4.8: commands that are not known are ignored. Responses have odd opcodes: where one is due, one
+ * of those is an answer, and no good one. Anything else is taken as a request. */
+static enum bl_att_in att_in_unknown(struct bl_att_bearer *b, struct bl_att_pdu *pdu)
 {
+    if (!(pdu->opcode & 0xc0) && (pdu->opcode & 1) && b->request && !b->request_waits)
+        return att_in_response(b, pdu, false);
     b->unexpected++;
-    if (!(opcode & 0x40))
-        att_turn_down(b, opcode, BL_ATT_REQUEST_NOT_SUPPORTED);
+    if (!(pdu->opcode & 0x40))
+        att_turn_down(b, pdu->opcode, BL_ATT_REQUEST_NOT_SUPPORTED);
+    return BL_ATT_IN_NONE;
 }
 
 enum bl_att_in bl_att_receive(struct bl_att_bearer *b, uint64_t now, const uint8_t *data, size_t n,
@@ -485,10 +489,8 @@ enum bl_att_in bl_att_receive(struct bl_att_bearer *b, uint64_t now, const uint8
         b->invalid++;
         return BL_ATT_IN_NONE;
     }
-    if (!row) {
-        att_in_unknown(b, opcode);
-        return BL_ATT_IN_NONE;
-    }
+    if (!row)
+        return att_in_unknown(b, ret);
     bool valid = n >= row->min && n <= row->max && n <= b->mtu;
     b->invalid += !valid;
     return att_in(b, row, ret, valid);

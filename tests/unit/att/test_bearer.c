@@ -325,6 +325,7 @@ START_TEST(an_answer_that_is_none_ends_our_request_as_nonsense)
     } rows[] = {
         {"\x0d\x77", 2},             /* Read Blob's response */
         {"\x13", 1},                 /* Write's */
+        {"\x3f", 1},                 /* an odd opcode that nobody knows */
         {"\x01\x0c\x01\x00\x01", 5}, /* an error for another request */
         {"\x01\x0a\x01\x00", 4},     /* an error cut short, and one too long */
         {"\x01\x0a\x01\x00\x01\x00", 6},
@@ -336,8 +337,10 @@ START_TEST(an_answer_that_is_none_ends_our_request_as_nonsense)
     struct bl_att_pdu pdu;
 
     ck_assert_int_eq(request("\x0a\x01\x00", 3), 0);
+    sent("\x0a\x01\x00", 3);
     ck_assert_int_eq(in(rows[_i].bytes, rows[_i].n, &pdu), BL_ATT_IN_NONSENSE);
     ck_assert_uint_eq(pdu.request, 0x0a);
+    nothing_sent();
     ck_assert_uint_eq(bl_att_deadline(&b), TIMERQ_NEVER);
     ck_assert_int_eq(request("\x0a\x01\x00", 3), 0);
     ck_assert(!b.dead);
@@ -886,7 +889,7 @@ int main(void)
     tcase_add_test(t, a_pdu_has_room_for_the_mtu_or_less);
     tcase_add_test(t, our_request_ends_with_its_response);
     tcase_add_test(t, our_request_ends_with_an_error);
-    LOOP(t, an_answer_that_is_none_ends_our_request_as_nonsense, 7);
+    LOOP(t, an_answer_that_is_none_ends_our_request_as_nonsense, 8);
     LOOP(t, a_response_that_nobody_asked_for_is_dropped_and_counted, 6);
     tcase_add_test(t, the_sides_do_not_block_each_other);
     tcase_add_test(t, a_pdu_that_failed_or_is_too_long_is_refused);
