@@ -7,6 +7,7 @@ from dbus_next import Variant
 from bledtest import World, plain
 
 SERVICE = "180d"
+READ, WRITE, NOTIFY = 0x02, 0x08, 0x10  # MicroPython's FLAG_*
 
 
 def say(who, text):
@@ -23,7 +24,16 @@ async def demo():
             kind, address = await bled.address()
             say(who, f"{bled.name} is active as {address} ({'random' if kind else 'public'})")
 
-        print("\nOne advertises:")
+        print("\nOne offers a service:")
+        service, (rate, where) = await sensor.call(
+            "GattServer1", "AddService", "saa{sv}a{sv}", SERVICE, [
+                {"uuid": Variant("s", "2a37"), "flags": Variant("u", READ | NOTIFY),
+                 "value": Variant("ay", bytes([0, 60]))},
+                {"uuid": Variant("s", "2a38"), "flags": Variant("u", READ | WRITE),
+                 "value": Variant("ay", b"\x01")}], {})
+        say("sensor", f"heart rate service at handle {service}, its values at {rate} and {where}")
+
+        print("\nand advertises:")
         await sensor.call("Broadcaster1", "Advertise", "ua{sv}", 100000, {
             "name": Variant("s", "Demo sensor"), "services": Variant("as", [SERVICE]),
             "manufacturer_data": Variant("a{qay}", {0xffff: b"\x01\x02"})})
@@ -50,6 +60,23 @@ async def demo():
         path = f"/org/bled/hci0/conn{conn:04x}"
         interval = await phone.get("Connection1", "Interval", path=path)
         say("phone", f"talks to it every {interval * 1.25:g} ms")
+
+        print("\nlooks at what there is, reads, writes and listens:")
+        start, end, _ = (await phone.call("GattClient1", "DiscoverServices", "qsa{sv}", conn,
+                                          SERVICE, {}))[0][0]
+        for _, value, flags, uuid in (await phone.call(
+                "GattClient1", "DiscoverCharacteristics", "qqqsa{sv}", conn, start, end, "", {}))[0]:
+            say("phone", f"characteristic {uuid} at handle {value}, properties 0x{flags:02x}")
+        value = (await phone.call("GattClient1", "Read", "qqa{sv}", conn, rate, {}))[0]
+        say("phone", f"reads {value[1]} beats a minute")
+        await phone.call("GattClient1", "Write", "qqayya{sv}", conn, where, b"\x02", 1, {})
+        written = await sensor.client.expect("Written")
+        say("sensor", f"Written: handle {written.args[1]} is {written.args[2].hex()} now")
+        await phone.call("GattClient1", "Subscribe", "qqya{sv}", conn, rate, 1, {})
+        for beats in (61, 62, 63):
+            await sensor.call("GattServer1", "Write", "qayb", rate, bytes([0, beats]), True)
+            news = await phone.client.expect("Notified", conn, rate, bytes([0, beats]))
+            say("phone", f"Notified: {news.args[2][1]} beats a minute")
 
         print("\nand disconnects:")
         await phone.call("Link1", "Disconnect", "qa{sv}", conn, {})
