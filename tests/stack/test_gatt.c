@@ -361,6 +361,7 @@ START_TEST(procedures_run_in_the_order_in_which_they_were_asked_for)
     struct stack *s = stack_new(12, 2, &config);
     rig_fill(s, 0, 100, &db);
     stack_connect(s, 0, 1, &conn[0], &conn[1]);
+    stack_forget(s);
     struct bl_host *h = s->end[1].host;
     for (unsigned i = 0; i < BL_MAX_PROCEDURES; i++)
         ck_assert_int_eq(bl_gattc_read(h, s->now, conn[1], db.value[i % 40], 0, false, &op[i]), 0);

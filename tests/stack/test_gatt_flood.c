@@ -93,7 +93,7 @@ static void run_flood(const struct bl_air_config *config, uint64_t seed, uint16_
     for (size_t i = 0; i < 2; i++)
         rig_fill(s, i, 50, &f->db[i]);
     rig_mtu(s, mtu);
-    f->len = mtu - 3u;
+    f->len = mtu - 3u < 512 ? mtu - 3u : 512;
     stack_connect(s, 0, 1, &f->conn[0], &f->conn[1]);
     int r = bl_gattc_exchange_mtu(s->end[1].host, s->now, f->conn[1], 0, &op);
     rig_ok(s, 1, r, op);
