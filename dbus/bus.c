@@ -11,6 +11,7 @@
 
 #include "access.h"
 #include "adapter.h"
+#include "gatts.h"
 #include "manager.h"
 
 #include <errno.h>
@@ -64,6 +65,8 @@ static int register_objects(struct bus *b)
     if (r >= 0)
         r = sd_bus_add_object_vtable(b->sd, slot++, "/org/freedesktop/LogControl1",
                                      "org.freedesktop.LogControl1", bus_log_control_vtable, b);
+    if (r >= 0)
+        r = bus_characteristic_register(b, slot++);
     if (r >= 0)
         r = sd_bus_match_signal(b->sd, slot++, "org.freedesktop.DBus.Local",
                                 "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",

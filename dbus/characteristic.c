@@ -3,10 +3,11 @@
 /*
  * characteristic: org.bled.Characteristic1, an object for each local characteristic of a client's.
  *
- * There may be thousands, so none is registered: one vtable serves everything below the adapter's
- * path that bus_gatts_find() knows, and an enumerator lists it. What sd-bus hands to a method or a
- * property is the adapter, and the path says which characteristic is meant; so a call that had to
- * wait (bus_enter) finds its way too.
+ * There may be thousands, so none is registered: one vtable serves every path that
+ * bus_gatts_find() of its adapter knows, and an enumerator of each adapter lists them. sd-bus wants
+ * such a vtable at a node that has no objects' own; /org is the nearest. What it hands to a method
+ * or a property is the adapter, and the path says which characteristic is meant; so a call that had
+ * to wait (bus_enter) finds its way too.
  *
  * Reads are told of by the stack where somebody wants to know: `read_events` when the
  * characteristic was made, a trigger, or Events(). For the last two no ReadRequested is due.
@@ -29,10 +30,6 @@ enum {
     ALL_EVENTS = BUS_CHAR_READ_EVENT | BUS_CHAR_WRITE_EVENT | BUS_CHAR_SUBSCRIBE_EVENT,
 };
 
-struct characteristics {
-    sd_bus_slot *vtable, *enumerator;
-};
-
 /* ---- paths ---- */
 
 static void path_of(const struct bus_adapter *a, uint16_t handle, char path[static PATH_LEN])
@@ -46,8 +43,9 @@ static struct bus_attr *attr_at(struct bus_adapter *a, const char *path)
     char right[PATH_LEN];
     size_t n = strlen(a->path);
 
-    if (strncmp(path, a->path, n) != 0 || strncmp(path + n, "/char", 5) != 0)
-        return NULL;
+    if (!a->module[BUS_MODULE_gatts] || strncmp(path, a->path, n) != 0 ||
+        strncmp(path + n, "/char", 5) != 0)
+        return NULL; /* the first: an adapter that is being made or freed */
     unsigned long handle = strtoul(path + n + 5, NULL, 16);
     if (handle == 0 || handle > 0xffff)
         return NULL;
@@ -59,11 +57,18 @@ static struct bus_attr *attr_at(struct bus_adapter *a, const char *path)
 static int characteristic_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
                                void **ret_found, sd_bus_error *error)
 {
+    struct bus *b = userdata;
+
     (void)bus, (void)interface, (void)error;
-    if (!attr_at(userdata, path))
-        return 0;
-    *ret_found = userdata;
-    return 1;
+    list_each(l, next, &b->adapters)
+    {
+        struct bus_adapter *a = list_entry(l, struct bus_adapter, link);
+        if (!attr_at(a, path))
+            continue;
+        *ret_found = a;
+        return 1;
+    }
+    return 0;
 }
 
 static int characteristic_enumerate(sd_bus *bus, const char *prefix, void *userdata,
@@ -493,31 +498,24 @@ void bus_characteristic_removed(struct bus_adapter *a, struct bus_attr *t)
     bus_emit_object_removed(a->bus, path);
 }
 
+int bus_characteristic_register(struct bus *b, sd_bus_slot **ret)
+{
+    return sd_bus_add_fallback_vtable(b->sd, ret, "/org", CHARACTERISTIC_INTERFACE,
+                                      characteristic_vtable, characteristic_find, b);
+}
+
 static int characteristics_init(struct bus_adapter *a)
 {
-    struct characteristics *c = calloc(1, sizeof(*c));
+    sd_bus_slot *slot = NULL;
+    int r = sd_bus_add_node_enumerator(a->bus->sd, &slot, a->path, characteristic_enumerate, a);
 
-    if (!c)
-        return -ENOMEM;
-    a->module[BUS_MODULE_characteristic] = c;
-    int r = sd_bus_add_fallback_vtable(a->bus->sd, &c->vtable, a->path, CHARACTERISTIC_INTERFACE,
-                                       characteristic_vtable, characteristic_find, a);
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(a->bus->sd, &c->enumerator, a->path,
-                                       characteristic_enumerate, a);
+    a->module[BUS_MODULE_characteristic] = slot;
     return r;
 }
 
 static void characteristics_deinit(struct bus_adapter *a)
 {
-    struct characteristics *c = a->module[BUS_MODULE_characteristic];
-
-    if (!c)
-        return;
-    sd_bus_slot_unref(c->enumerator);
-    sd_bus_slot_unref(c->vtable);
-    free(c);
-    a->module[BUS_MODULE_characteristic] = NULL;
+    a->module[BUS_MODULE_characteristic] = sd_bus_slot_unref(a->module[BUS_MODULE_characteristic]);
 }
 
 const struct bus_module bus_module_characteristic = {

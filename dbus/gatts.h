@@ -65,7 +65,9 @@ static inline bus_mask bus_attr_audience(const struct bus_attr *t)
 }
 
 /* Hooks of the other files, called by gatt_server.c and its like. */
-/* characteristic.c: the object of a characteristic comes and goes (InterfacesAdded, -Removed);
+/* characteristic.c: serves the objects of all adapters; once a bus. */
+int bus_characteristic_register(struct bus *b, sd_bus_slot **ret);
+/* The object of a characteristic comes and goes (InterfacesAdded, -Removed);
  * bus_gatts_find() finds it at both times. */
 void bus_characteristic_added(struct bus_adapter *a, struct bus_attr *t);
 void bus_characteristic_removed(struct bus_adapter *a, struct bus_attr *t);
