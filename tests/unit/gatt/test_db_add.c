@@ -507,13 +507,17 @@ START_TEST(characteristic_is_added_at_the_end_of_a_service)
 {
     struct bl_gatts_characteristic a = db_char(0x2a37, BL_GATT_READ),
                                    b = db_char(0x2a38, BL_GATT_NOTIFY);
-    uint16_t handle = 0;
+    uint16_t handle = 0, start = 0, end = 0;
 
     db_must_add_at(&db, 5, 0x180d, &a, 1); /* 5..7 */
     db_must_add_at(&db, 11, 0x180f, NULL, 0);
+    ck_assert(bl_gatt_db_changes(&db, &start, &end));
     ck_assert_int_eq(bl_gatt_db_add_characteristic(&db, 5, &b, &handle), 0); /* 8..10 */
     ck_assert_uint_eq(handle, 9);
     ck_assert_uint_eq(bl_gatt_db_service(&db, 5)->end, 10);
+    ck_assert(bl_gatt_db_changes(&db, &start, &end));
+    ck_assert_uint_eq(start, 5); /* the service whole, for clients to find it again */
+    ck_assert_uint_eq(end, 10);
     db_check(&db);
     handle = 0xdead;
     ck_assert_int_eq(bl_gatt_db_add_characteristic(&db, 5, &a, &handle), -ENOSPC);
