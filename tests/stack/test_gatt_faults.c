@@ -267,6 +267,7 @@ static const struct {
     {"a write's response", READ, PDU(BL_ATT_WRITE_RSP)},
     {"an error for another request", READ, PDU(BL_ATT_ERROR_RSP, BL_ATT_WRITE_REQ, 1, 0, 3)},
     {"half an error", READ, PDU(BL_ATT_ERROR_RSP, BL_ATT_READ_REQ)},
+    {"a response that there is not", READ, PDU(0x3f, 1, 2)},
     {"another's response", READ_LONG, PDU(BL_ATT_READ_BLOB_RSP, 1)},
     {"values of length 1", READ_BY_UUID, PDU(BL_ATT_READ_BY_TYPE_RSP, 1, 20, 0, 1)},
     {"values of length 0", READ_BY_UUID, PDU(BL_ATT_READ_BY_TYPE_RSP, 0)},

@@ -157,6 +157,10 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
         while (bl_host_receive(e->host, s->now, packet, n) < 0)
             stack_keep(e);
         stack_keep(e);
+        if (e->call_after && e->packets_in >= e->call_after) {
+            e->call_after = 0;
+            e->call(s, (size_t)(e - s->end));
+        }
     }
     return moved;
 }

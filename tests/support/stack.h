@@ -14,6 +14,7 @@
 
 enum { STACK_HOSTS = 4 };
 
+struct stack;
 struct stack_chunk;
 
 struct stack_end {
@@ -24,6 +25,8 @@ struct stack_end {
     struct stack_chunk *bytes;
     uint64_t packets_in, packets_out; /* carried so far */
     uint64_t die_after;               /* controller vanishes after so many packets in; 0: never */
+    uint64_t call_after;              /* call() once, after so many packets in; 0: never */
+    void (*call)(struct stack *s, size_t end);
     bool dead;
     bool deaf; /* ACL data does not reach this host: its peer finds nobody there */
     uint32_t random_state;
