@@ -30,5 +30,7 @@ enum {
     BL_MAX_EXECUTED_BYTES = 16384, /* of all values that one Execute Write stores */
     BL_MAX_HELD_COMMANDS = 16,     /* write commands of one client that wait for the application */
     BL_MAX_CCCDS = 256,            /* subscriptions of one client: Insufficient Resources beyond */
+    BL_MAX_BONDS = 1024,           /* see smp/bonds.h for who makes room */
+    BL_MAX_OOB = 16,               /* peers whose out-of-band data waits for a pairing */
     BL_MAX_L2CAP_PDU = 65535 + 4,
 };

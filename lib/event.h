@@ -39,6 +39,12 @@ enum bl_event_kind {
     BL_EV_GATTC_NOTIFIED, /* gatt.handle, gatt.value */
     BL_EV_GATTC_INDICATED,
     BL_EV_GATTC_SERVICES_CHANGED, /* gatt.start, gatt.end */
+    BL_EV_ENCRYPTED, /* a link is encrypted: a pairing has ended well, or a stored key was used */
+    BL_EV_PAIRING_FAILED, /* a pairing, or encryption with a stored key */
+    BL_EV_PASSKEY,        /* a person is to act: bl_passkey() answers */
+    BL_EV_KEYPRESS,       /* the peer's Keypress Notification */
+    BL_EV_BOND,           /* a bond is new, has changed or has gone: to be stored */
+    BL_EV_IDENTITY,       /* a connection's peer has told who it is */
     BL_EV_KINDS,
 };
 
@@ -63,6 +69,10 @@ struct bl_event {
                     uint16_t interval, latency, timeout;
                 } params;     /* update_parameters */
                 uint16_t mtu; /* exchange_mtu */
+                struct {
+                    bool encrypted, authenticated, bonded, secure_connections;
+                    uint8_t key_size;
+                } security; /* pair */
                 struct {
                     uint8_t tx, rx;
                 } phy; /* set_phy */
@@ -135,5 +145,32 @@ struct bl_event {
             struct bl_uuid uuid;   /* SERVICE, CHARACTERISTIC, DESCRIPTOR, INCLUDE */
             struct bl_value value; /* borrowed until the next call into the host */
         } gatt;
+        struct {
+            uint16_t conn;
+            bool encrypted, authenticated, bonded, secure_connections;
+            uint8_t key_size;
+        } encrypted;
+        struct {
+            uint16_t conn;
+            bl_status status; /* 0x200 + reason, 0x100 + HCI error, BL_TIMEOUT */
+        } pairing_failed;
+        struct {
+            uint16_t conn;
+            uint8_t action;   /* enum bl_passkey_action */
+            uint32_t passkey; /* COMPARE: the six digits, else 0 */
+        } passkey;
+        struct {
+            uint16_t conn;
+            uint8_t type;
+        } keypress;
+        struct {
+            struct bl_addr identity;
+            bool added;   /* there was none before */
+            bool removed; /* else bl_bond_get() gives it */
+        } bond;
+        struct {
+            uint16_t conn;
+            struct bl_addr identity;
+        } identity;
     };
 };

@@ -30,6 +30,7 @@
 #include "env.h"
 #include "event.h"
 #include "host_gatt.h"
+#include "host_smp.h"
 #include "types.h"
 
 struct bl_host;
@@ -48,7 +49,13 @@ struct bl_config {
     char gap_name[249]; /* Device Name, UTF-8, at most 248 octets: Core 5.4, Vol 3, Part C, 12.1 */
     uint16_t appearance;
     bool name_writable;   /* by peers: BL_EV_NAME_WRITTEN */
-    uint8_t min_key_size; /* 7..16 that _ENCRYPTED attributes ask for; 0: 16 */
+    uint8_t min_key_size; /* 7..16: of pairings, and of what _ENCRYPTED asks for; 0: 16 */
+    /* Pairing: what is asked for where bl_pair() says nothing else. */
+    uint8_t io;      /* enum bl_io */
+    bool bond, mitm; /* mitm: protection is asked for, not insisted on */
+    bool le_secure;  /* Secure Connections or failure; else whenever both sides can */
+    bool pairable;   /* peers may pair with us */
+    bool pair_again; /* a bonded peer that has lost its key is paired with anew */
     /* Peripheral Preferred Connection Parameters, as on the wire; zeros: none in particular. */
     uint16_t preferred_min, preferred_max, preferred_latency, preferred_timeout;
 };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * bonds: the table of bonded peers of one controller, by identity.
+ *
+ * What is in it changes by pairing and by use (counters, CCCDs); each change is told to the owner
+ * of the host by BL_EV_BOND, who stores it. BL_MAX_BONDS at most: the one that was used the longest
+ * ago and is not authenticated makes room, an authenticated one never (-ENOBUFS).
+ */
+
+#include "bond.h"
+#include "evq.h"
+
+struct bl_bonds {
+    struct bl_evq *events;
+    struct bl_bond **table; /* the most recently used last */
+    size_t n, cap;
+    uint64_t evicted, refused;
+};
+
+void bl_bonds_init(struct bl_bonds *b, struct bl_evq *events);
+void bl_bonds_deinit(struct bl_bonds *b); /* wiped */
+/* NULL when there is none. find_irk: whose key made this private address (lib/gap/privacy caches
+ * it). */
+struct bl_bond *bl_bonds_find(const struct bl_bonds *b, const struct bl_addr *identity);
+/* 0; -ENOBUFS; -ENOMEM. Replaces the one of the same identity. quiet: loaded, not news. */
+int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet);
+/* Whether a new bond may take an old one's place: at no lower a level. */
+bool bl_bonds_may_replace(const struct bl_bond *old, const struct bl_bond *bond);
+void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond);
+void bl_bonds_clear(struct bl_bonds *b);
+/* It was changed in place, or used. */
+void bl_bonds_changed(struct bl_bonds *b, struct bl_bond *bond);
+void bl_bonds_used(struct bl_bonds *b, struct bl_bond *bond);
