@@ -118,6 +118,7 @@ void bl_gattc_step(struct bl_gatt_conn *c, uint64_t now)
 
 int bl_gattc_do_cancel(struct bl_gatt *g, uint64_t now, bl_op op)
 {
+    (void)now;
     for (unsigned i = 0; i < g->n_conns; i++) {
         struct bl_gatt_conn *c = g->conns[i];
 
@@ -129,7 +130,6 @@ int bl_gattc_do_cancel(struct bl_gatt *g, uint64_t now, bl_op op)
             if (p->begun)
                 return -ENOENT;
             client_end(c, p, BL_CANCELED);
-            bl_gattc_step(c, now);
             return 0;
         }
     }

@@ -133,14 +133,12 @@ static int mtu_next(struct bl_gatt_conn *c, uint64_t now, struct bl_gattc_proced
     return bl_att_exchange_mtu(&c->bearer, now, p->offered);
 }
 
-/* The bearer has looked at it: c->bearer.mtu is what is in force now. */
+/* The bearer has looked at it, and gatt.c has told everybody. */
 static int mtu_answer(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, struct rd body)
 {
-    struct bl_event e = {.kind = BL_EV_MTU, .mtu = {.conn = c->conn, .mtu = c->bearer.mtu}};
-
+    (void)c;
     (void)p;
     (void)body;
-    bl_evq_push(c->gatt->events, &e);
     return BL_OK;
 }
 

@@ -162,19 +162,27 @@ static int write_request(struct bl_gatt_conn *c, uint64_t now, uint16_t handle,
 
 /* ---- commands ---- */
 
-/* Core 5.4, Vol 3, Part H, 2.4.5 and Part F, 3.4.5.4: the counter, then the most significant half
- * of the MAC of everything before it. */
-static int write_sign(struct bl_gatt_conn *c, struct wr *w)
+static void write_turn(const uint8_t *from, size_t n, uint8_t *to)
 {
-    uint8_t mac[16];
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[n - 1 - i];
+}
+
+/* Core 5.4, Vol 3, Part H, 2.4.5 and Part F, 3.4.5.4: the counter, then the most significant half
+ * of the MAC of everything before it, the last octet on the wire being the most significant. */
+static int write_sign(const struct bl_gatt_conn *c, struct wr *w)
+{
+    uint8_t key[16], mac[16], turned[BL_ATT_MTU_MAX], *end;
     int r;
 
     wr_u32(w, c->signing.local_counter);
-    if (!wr_ok(w))
-        return -EMSGSIZE;
-    r = bl_crypto_cmac(c->signing.local, w->buf, w->len, mac);
-    wr_bytes(w, mac + 8, 8);
-    bl_crypto_wipe(mac, sizeof(mac));
+    write_turn(c->signing.local, sizeof(key), key);
+    write_turn(w->buf, w->len, turned);
+    r = bl_crypto_cmac(key, turned, w->len, mac);
+    bl_crypto_wipe(key, sizeof(key));
+    end = wr_room(w, 8);
+    if (r == 0 && end)
+        write_turn(mac, 8, end);
     return r;
 }
 
