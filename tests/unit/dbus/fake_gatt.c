@@ -171,6 +171,7 @@ int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t
     (void)now;
     note(host, "reply", 0, 0, value, n);
     host->gatt.request = request;
+    host->gatt.has_value = value != NULL;
     host->gatt.error = error;
     return host->gatt.result < 0 ? host->gatt.result : 0;
 }

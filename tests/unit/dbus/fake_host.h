@@ -24,6 +24,7 @@ struct fake_gatt {
     bool reads, writes; /* of the last set_authorization; reads: of set_read_events too */
     uint8_t error;      /* of the last reply, as request */
     uint32_t request;
+    bool has_value;
     bool append;                                   /* of the last set_buffer */
     struct bl_gatts_characteristic characteristic; /* the last one added; its pointers are void */
     unsigned adds, refuse_add;         /* services added; the how manieth is refused, 0: none... */
