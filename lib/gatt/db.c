@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * db.c: finding, storing and removing; db_add.c builds.
+ * db.c: attributes: finding, storing and removing; db_services.c has the services, db_add.c builds.
  *
  * Handles are looked up in two steps, a table of 256 pages by the high octet and a page of 256
  * pointers by the low one. Both carry a bitmap of what is there, so that the next attribute is four
  * words away in each, however empty the space between is. Pages and attributes are made with the
  * services that need them and freed with them: memory follows the number of attributes, not of
- * handles. Services stand in an array by their first handle, searched by halves.
+ * handles.
  *
- * Nothing in here allocates except bl_gatt_db_store() and the reservations, so that what has been
+ * Nothing in here allocates except bl_gatt_db_store() and the reservation, so that what has been
  * reserved can be put in, and anything can be removed, without failing half-way.
  */
 
@@ -112,12 +112,16 @@ void bl_gatt_db_put(struct bl_gatt_db *db, struct bl_gatt_attr *a)
     page->attrs[a->handle & 0xff] = a;
     db_bits_set(page->bits, a->handle & 0xff);
     db->n_attrs++;
+    if (a->kind == BL_GATT_ATTR_INCLUDE)
+        bl_gatt_db_include_put(db, a);
 }
 
-static void db_drop(struct bl_gatt_db *db, struct bl_gatt_attr *a)
+void bl_gatt_db_drop(struct bl_gatt_db *db, struct bl_gatt_attr *a)
 {
     struct bl_gatt_page *page = db->pages[a->handle >> 8];
 
+    if (a->kind == BL_GATT_ATTR_INCLUDE)
+        bl_gatt_db_include_drop(db, a);
     page->attrs[a->handle & 0xff] = NULL;
     db_bits_clear(page->bits, a->handle & 0xff);
     if (db_bits_next(page->bits, 0) == DB_NONE)
@@ -149,130 +153,6 @@ struct bl_gatt_attr *bl_gatt_db_next(const struct bl_gatt_db *db, uint16_t handl
     return (high << 8 | at) <= end ? db->pages[high]->attrs[at] : NULL;
 }
 
-/* ---- services ---- */
-
-/* The index of the first service that starts at `handle` or after; n_services: none. */
-static size_t db_service_index(const struct bl_gatt_db *db, unsigned handle)
-{
-    size_t low = 0, high = db->n_services;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (db->services[middle].start < handle)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-const struct bl_gatt_service_rec *bl_gatt_db_next_service(const struct bl_gatt_db *db,
-                                                          uint16_t handle)
-{
-    size_t i = db_service_index(db, handle);
-
-    return i < db->n_services ? &db->services[i] : NULL;
-}
-
-struct bl_gatt_service_rec *bl_gatt_db_rec(const struct bl_gatt_db *db, uint16_t start)
-{
-    size_t i = db_service_index(db, start);
-
-    return i < db->n_services && db->services[i].start == start ? &db->services[i] : NULL;
-}
-
-const struct bl_gatt_service_rec *bl_gatt_db_service(const struct bl_gatt_db *db, uint16_t start)
-{
-    return bl_gatt_db_rec(db, start);
-}
-
-int bl_gatt_db_reserve_service(struct bl_gatt_db *db)
-{
-    if (db->n_services < db->cap_services)
-        return 0;
-
-    size_t cap = db->cap_services ? db->cap_services * 2 : 8;
-    struct bl_gatt_service_rec *services = realloc(db->services, cap * sizeof(*services));
-
-    if (!services)
-        return -ENOMEM;
-    db->services = services;
-    db->cap_services = cap;
-    return 0;
-}
-
-void bl_gatt_db_put_service(struct bl_gatt_db *db, const struct bl_gatt_service_rec *rec)
-{
-    size_t i = db_service_index(db, rec->start);
-
-    memmove(&db->services[i + 1], &db->services[i], (db->n_services - i) * sizeof(*db->services));
-    db->services[i] = *rec;
-    db->n_services++;
-}
-
-/* ---- includes ---- */
-
-/* The next include declaration of a service, from handle on: they stand before its first
- * characteristic. NULL: no more. */
-static struct bl_gatt_attr *db_next_include(const struct bl_gatt_db *db,
-                                            const struct bl_gatt_service_rec *rec, uint16_t handle)
-{
-    /* A 16 bit handle: the last one has none behind it. */
-    struct bl_gatt_attr *a =
-        handle == UINT16_MAX ? NULL : bl_gatt_db_next(db, handle + 1, rec->end);
-
-    return a && a->kind == BL_GATT_ATTR_INCLUDE ? a : NULL;
-}
-
-static uint16_t db_included(const struct bl_gatt_attr *a)
-{
-    return (uint16_t)(a->value[0] | a->value[1] << 8);
-}
-
-void bl_gatt_db_includes_follow(struct bl_gatt_db *db, const struct bl_gatt_service_rec *rec)
-{
-    size_t left = rec->included_by;
-
-    for (size_t i = 0; i < db->n_services && left > 0; i++) {
-        const struct bl_gatt_service_rec *s = &db->services[i];
-
-        for (struct bl_gatt_attr *a = db_next_include(db, s, s->start); a;
-             a = db_next_include(db, s, a->handle)) {
-            if (db_included(a) != rec->start)
-                continue;
-            a->value[2] = (uint8_t)rec->end;
-            a->value[3] = (uint8_t)(rec->end >> 8);
-            left--;
-            bl_gatt_db_touch(db, s->start, s->end);
-        }
-    }
-}
-
-/* The includes of a service that is no more. Where nothing stood behind them the service has become
- * shorter, which its own includers have to say. */
-static void db_drop_includes(struct bl_gatt_db *db, uint16_t included)
-{
-    for (size_t i = 0; i < db->n_services; i++) {
-        struct bl_gatt_service_rec *s = &db->services[i];
-        uint16_t last = s->start, end = s->end;
-
-        for (struct bl_gatt_attr *a = db_next_include(db, s, s->start), *next; a; a = next) {
-            next = db_next_include(db, s, a->handle);
-            if (db_included(a) != included) {
-                last = a->handle;
-                continue;
-            }
-            if (a->handle == end)
-                s->end = last;
-            bl_gatt_db_touch(db, s->start, end);
-            db_drop(db, a);
-        }
-        if (s->end != end)
-            bl_gatt_db_includes_follow(db, s);
-    }
-}
-
 /* ---- removal ---- */
 
 static void db_drop_range(struct bl_gatt_db *db, uint16_t start, uint16_t end)
@@ -280,29 +160,22 @@ static void db_drop_range(struct bl_gatt_db *db, uint16_t start, uint16_t end)
     struct bl_gatt_attr *a;
 
     while ((a = bl_gatt_db_next(db, start, end)) != NULL)
-        db_drop(db, a);
+        bl_gatt_db_drop(db, a);
 }
 
 int bl_gatt_db_remove(struct bl_gatt_db *db, uint16_t service)
 {
-    struct bl_gatt_service_rec *rec = bl_gatt_db_rec(db, service);
+    const struct bl_gatt_service_rec *rec = bl_gatt_db_rec(db, service);
 
     if (!rec)
         return -ENOENT;
     if (rec->builtin)
         return -EPERM;
 
-    size_t included_by = rec->included_by, i = (size_t)(rec - db->services);
-
-    for (struct bl_gatt_attr *a = db_next_include(db, rec, service); a;
-         a = db_next_include(db, rec, a->handle))
-        bl_gatt_db_rec(db, db_included(a))->included_by--;
-    db_drop_range(db, service, rec->end);
     bl_gatt_db_touch(db, service, rec->end);
-    db->n_services--;
-    memmove(rec, rec + 1, (db->n_services - i) * sizeof(*rec));
-    if (included_by > 0)
-        db_drop_includes(db, service);
+    db_drop_range(db, service, rec->end);
+    bl_gatt_db_drop_service(db, service);
+    bl_gatt_db_includes_end(db, service);
     return 0;
 }
 
@@ -355,8 +228,10 @@ int bl_gatt_db_init(struct bl_gatt_db *db)
 
 void bl_gatt_db_deinit(struct bl_gatt_db *db)
 {
+    db->n_includes = 0; /* no need to keep them in order */
     db_drop_range(db, 1, UINT16_MAX);
     free(db->services);
+    free(db->includes);
     *db = (struct bl_gatt_db){0};
 }
 

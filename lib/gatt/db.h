@@ -36,7 +36,6 @@ struct bl_gatt_service_rec {
     uint16_t start, end; /* handles, both inclusive */
     bool secondary, builtin;
     struct bl_uuid uuid;
-    uint32_t included_by; /* include declarations that name it */
 };
 
 struct bl_gatt_attr {
@@ -58,11 +57,18 @@ struct bl_gatt_attr {
 
 struct bl_gatt_page; /* db.c: 256 handles */
 
+struct bl_gatt_include {
+    uint16_t service, handle; /* the one that is named, and the declaration's */
+};
+
 struct bl_gatt_db {
     struct bl_gatt_page *pages[256];      /* by the high octet; NULL: nothing there */
     uint64_t page_bits[4];                /* which of them there are */
     struct bl_gatt_service_rec *services; /* by start */
     size_t n_services, cap_services;
+    size_t n_dense; /* so many at the beginning leave no handle free before or between them */
+    struct bl_gatt_include *includes; /* by service, then handle */
+    size_t n_includes, cap_includes;
     size_t n_attrs;
     uint16_t reserved; /* handles up to here are the built-in services' */
     uint8_t hash[16];  /* as on the wire */

@@ -48,46 +48,6 @@ static void add_plan_free(struct add_plan *plan)
 
 /* ---- second pass: a place, and what goes there ---- */
 
-/* The lowest place in which n handles are free. */
-static int add_find_place(const struct bl_gatt_db *db, size_t n, uint16_t *ret)
-{
-    unsigned at = db->reserved + 1u;
-
-    for (size_t i = 0; i < db->n_services; i++) {
-        const struct bl_gatt_service_rec *s = &db->services[i];
-
-        if (s->start > at && s->start - at >= n)
-            break;
-        if (s->end >= at)
-            at = s->end + 1u;
-    }
-    if (at + n - 1 > BL_GATT_HANDLE_MAX)
-        return -ENOSPC;
-    *ret = (uint16_t)at;
-    return 0;
-}
-
-/* Whether n handles are free from a given one on. */
-static int add_check_place(const struct bl_gatt_db *db, size_t n, uint16_t handle, bool builtin)
-{
-    if (handle <= db->reserved && !builtin)
-        return -EEXIST;
-    if (handle + n - 1 > BL_GATT_HANDLE_MAX)
-        return -ENOSPC;
-
-    size_t low = 0, high = db->n_services; /* the first service that ends at handle or after */
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (db->services[middle].end < handle)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < db->n_services && db->services[low].start < handle + n ? -EEXIST : 0;
-}
-
 /* NULL: no memory. The plan's, with its handle; there is room for it. */
 static struct bl_gatt_attr *add_attr(struct add_plan *plan, enum bl_gatt_attr_kind kind,
                                      struct bl_uuid type, uint16_t cap, bool told)
@@ -308,13 +268,16 @@ int bl_gatt_db_add(struct bl_gatt_db *db, const struct bl_gatts_service *def, bo
     int r = bl_gatt_db_check_service(db, def, &n);
 
     if (r == 0)
-        r = start ? add_check_place(db, n, start, builtin) : add_find_place(db, n, &start);
+        r = start ? bl_gatt_db_check_place(db, n, start, builtin)
+                  : bl_gatt_db_find_place(db, n, &start);
     if (r == 0)
         r = add_plan_begin(&plan, start, n, start, builtin);
     if (r == 0)
         r = add_plan_service(db, &plan, def);
     if (r == 0)
         r = bl_gatt_db_reserve_service(db);
+    if (r == 0)
+        r = bl_gatt_db_reserve_includes(db, def->n_includes);
     if (r < 0)
         return r;
 
@@ -329,8 +292,6 @@ int bl_gatt_db_add(struct bl_gatt_db *db, const struct bl_gatts_service *def, bo
                                                              .secondary = def->secondary,
                                                              .builtin = builtin,
                                                              .uuid = def->uuid});
-    for (size_t i = 0; i < def->n_includes; i++)
-        bl_gatt_db_rec(db, def->includes[i])->included_by++;
     if (builtin && end > db->reserved)
         db->reserved = end;
     bl_gatt_db_touch(db, start, end);
@@ -356,7 +317,7 @@ int bl_gatt_db_add_characteristic(struct bl_gatt_db *db, uint16_t service,
     if (r < 0)
         return r;
     if (rec->end + n > BL_GATT_HANDLE_MAX ||
-        add_check_place(db, n, (uint16_t)(rec->end + 1), false) < 0)
+        bl_gatt_db_check_place(db, n, (uint16_t)(rec->end + 1), false) < 0)
         return -ENOSPC;
 
     uint16_t start = (uint16_t)(rec->end + 1), end = (uint16_t)(rec->end + n);

@@ -51,12 +51,32 @@ void bl_gatt_db_unreserve(struct bl_gatt_db *db, uint16_t start, uint16_t end);
 /* Takes the attribute over; its page is reserved, its handle free. */
 void bl_gatt_db_put(struct bl_gatt_db *db, struct bl_gatt_attr *a);
 
+/* Takes it out, and frees it. */
+void bl_gatt_db_drop(struct bl_gatt_db *db, struct bl_gatt_attr *a);
+
+/* ---- db_services.c ---- */
+
 /* Room for one more service, then that service: the range is free. */
 int bl_gatt_db_reserve_service(struct bl_gatt_db *db);
 void bl_gatt_db_put_service(struct bl_gatt_db *db, const struct bl_gatt_service_rec *rec);
+void bl_gatt_db_drop_service(struct bl_gatt_db *db, uint16_t start);
 struct bl_gatt_service_rec *bl_gatt_db_rec(const struct bl_gatt_db *db, uint16_t start);
+
+/* The lowest place in which n handles are free: 0 or -ENOSPC. */
+int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint16_t *ret);
+/* Whether n handles are free from a given one on: 0, -EEXIST or -ENOSPC. */
+int bl_gatt_db_check_place(const struct bl_gatt_db *db, size_t n, uint16_t handle, bool builtin);
+
+/* The index of include declarations: room for n more, then kept by bl_gatt_db_put() and _drop(). */
+int bl_gatt_db_reserve_includes(struct bl_gatt_db *db, size_t n);
+void bl_gatt_db_include_put(struct bl_gatt_db *db, const struct bl_gatt_attr *a);
+void bl_gatt_db_include_drop(struct bl_gatt_db *db, const struct bl_gatt_attr *a);
 /* The service's end has changed: so do the includes that name it. */
 void bl_gatt_db_includes_follow(struct bl_gatt_db *db, const struct bl_gatt_service_rec *rec);
+/* The service is no more: nor are the includes that name it. */
+void bl_gatt_db_includes_end(struct bl_gatt_db *db, uint16_t service);
+
+/* ---- db.c ---- */
 
 /* Something from start to end is not as it was. */
 void bl_gatt_db_touch(struct bl_gatt_db *db, uint16_t start, uint16_t end);

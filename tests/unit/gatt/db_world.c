@@ -186,7 +186,7 @@ static void db_check_service(const struct bl_gatt_db *db, const struct bl_gatt_s
 void db_check(const struct bl_gatt_db *db)
 {
     size_t n = 0, all = 0;
-    uint32_t includes = 0, included = 0;
+    uint32_t includes = 0;
 
     for (size_t i = 0; i < db->n_services; i++) {
         const struct bl_gatt_service_rec *s = &db->services[i];
@@ -194,10 +194,20 @@ void db_check(const struct bl_gatt_db *db)
         NEED(s->start <= s->end);
         NEED(i == 0 || s->start > db->services[i - 1].end);
         NEED(bl_gatt_db_service(db, s->start) == s);
-        included += s->included_by;
         db_check_service(db, s, &n, &includes);
     }
-    NEED(includes == included);
+    NEED(includes == db->n_includes);
+    for (size_t i = 0; i < db->n_includes; i++) {
+        const struct bl_gatt_include *at = &db->includes[i];
+        const struct bl_gatt_attr *a = bl_gatt_db_get(db, at->handle);
+
+        NEED(a && a->kind == BL_GATT_ATTR_INCLUDE && db_u16(a, 0) == at->service);
+        NEED(i == 0 || at[-1].service < at->service ||
+             (at[-1].service == at->service && at[-1].handle < at->handle));
+    }
+    NEED(db->n_dense <= db->n_services);
+    for (size_t i = 0; i < db->n_dense; i++)
+        NEED(db->services[i].start == (i == 0 ? 1 : db->services[i - 1].end + 1));
     for (const struct bl_gatt_attr *a = bl_gatt_db_next(db, 0, 0xffff); a;
          a = a->handle == 0xffff ? NULL : bl_gatt_db_next(db, (uint16_t)(a->handle + 1), 0xffff))
         all++;

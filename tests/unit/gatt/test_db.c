@@ -259,7 +259,7 @@ START_TEST(includes_end_with_the_service_that_they_name)
     ck_assert_uint_eq(bl_gatt_db_service(&db, 0x30)->end, 0x30);
     ck_assert_int_eq(bl_gatt_db_remove(&db, 0x10), 0);
     ck_assert_int_eq(bl_gatt_db_remove(&db, 0x20), 0);
-    ck_assert_uint_eq(bl_gatt_db_service(&db, b)->included_by, 0);
+    ck_assert_uint_eq(db.n_includes, 0);
 }
 END_TEST
 
@@ -275,6 +275,33 @@ START_TEST(include_follows_a_service_that_shrinks)
     ck_assert_int_eq(bl_gatt_db_remove(&db, a), 0);
     db_expect(&db, 0x11, 0x11, "0011 2802 I 500050000d18\n");
     changes_are(0x10, 0x51);
+}
+END_TEST
+
+/* As many services as there can be that include another one, taken away from the first on: what
+ * that costs must not be the square of their number. */
+START_TEST(chain_of_includes_over_all_handles_is_taken_apart)
+{
+    struct bl_gatts_service def = db_def(0x180d, NULL, 0);
+    uint16_t last = db_must_add(&db, &def, NULL), included;
+    size_t n = 1;
+
+    def.includes = &included;
+    def.n_includes = 1;
+    for (included = last; bl_gatt_db_add(&db, &def, false, &last, NULL) == 0; included = last)
+        n++;
+    ck_assert_uint_eq(n, 32768);
+    ck_assert_uint_eq(db.n_attrs, 65535);
+    ck_assert_uint_eq(db.n_includes, 32767);
+    db_check(&db);
+    while (db.n_services > 0) {
+        if (bl_gatt_db_remove(&db, db.services[0].start) != 0)
+            ck_abort_msg("%zu left", db.n_services);
+        if (db.n_services % 4096 == 0)
+            db_check(&db);
+    }
+    ck_assert_uint_eq(db.n_attrs, 0);
+    ck_assert_uint_eq(db.n_includes, 0);
 }
 END_TEST
 
@@ -639,6 +666,7 @@ int main(void)
     tcase_add_test(t, include_follows_a_service_that_grows);
     tcase_add_test(t, includes_end_with_the_service_that_they_name);
     tcase_add_test(t, include_follows_a_service_that_shrinks);
+    tcase_add_test(t, chain_of_includes_over_all_handles_is_taken_apart);
     tcase_add_test(t, store_replaces_from_an_offset_on);
     tcase_add_test(t, store_goes_up_to_512_octets);
     tcase_add_test(t, value_that_is_emptied_can_still_be_read);

@@ -577,7 +577,7 @@ START_TEST(adding_without_memory_changes_nothing)
         ck_assert_uint_eq(service, 0);
         ck_assert_uint_eq(db.n_attrs, 1);
         ck_assert_uint_eq(db.n_services, 1);
-        ck_assert_uint_eq(db.services[0].included_by, 0);
+        ck_assert_uint_eq(db.n_includes, 0);
         ck_assert_uint_eq(db.generation, generation);
         ck_assert_ptr_null(db.pages[0x10]);
         ck_assert_ptr_null(db.pages[0x11]);
