@@ -452,6 +452,23 @@ START_TEST(handle_that_is_taken_is_refused)
 }
 END_TEST
 
+START_TEST(what_the_built_in_services_leave_free_stays_free)
+{
+    struct bl_gatts_characteristic own = db_char(0x2a00, BL_GATT_READ);
+    struct bl_gatts_service builtin = db_def(0x1800, &own, 1), def = db_def(0x180d, NULL, 0);
+
+    builtin.handle = 10; /* 10..12 */
+    ck_assert_int_eq(bl_gatt_db_add(&db, &builtin, true, NULL, NULL), 0);
+    for (def.handle = 1; def.handle <= 12; def.handle++)
+        ck_assert_int_eq(add(&def), -EEXIST);
+    def.handle = 0;
+    ck_assert_uint_eq(db_must_add(&db, &def, NULL), 13);
+    builtin.handle = 4;
+    ck_assert_int_eq(bl_gatt_db_add(&db, &builtin, true, NULL, NULL), 0);
+    ck_assert_uint_eq(db.reserved, 12);
+}
+END_TEST
+
 START_TEST(handles_end_at_ffff)
 {
     struct bl_gatts_characteristic c[8];
@@ -621,6 +638,7 @@ int main(void)
     tcase_add_test(t, descriptors_follow_their_characteristic_but_for_flags);
     tcase_add_test(t, services_are_placed_in_the_lowest_gap_that_takes_them_whole);
     tcase_add_test(t, handle_that_is_taken_is_refused);
+    tcase_add_test(t, what_the_built_in_services_leave_free_stays_free);
     tcase_add_test(t, handles_end_at_ffff);
     tcase_add_test(t, full_database_has_no_place);
     tcase_add_test(t, more_attributes_than_handles_are_refused);
