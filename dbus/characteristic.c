@@ -79,7 +79,10 @@ static int characteristic_enumerate(sd_bus *bus, const char *prefix, void *userd
     char path[PATH_LEN];
     size_t n = 0, i = 0;
 
-    (void)bus, (void)prefix, (void)error;
+    (void)bus, (void)error;
+    /* There is nothing below a characteristic, and sd-bus, which asks, would look no further. */
+    if (strncmp(prefix, a->path, strlen(prefix)) != 0)
+        return 0;
     while ((t = bus_gatts_next_characteristic(a, t ? t->handle : 0)))
         n++;
     char **nodes = calloc(n + 1, sizeof(*nodes));
