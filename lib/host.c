@@ -34,6 +34,12 @@ enum { /* fixed channels: Core 5.4, Vol 3, Part A, 2.1 */
        HOST_CID_SMP = 6,
 };
 
+enum { /* Core 5.4, Vol 4, Part A, 2 and Part E, 7.7.19 */
+       HOST_H4_ACL = 0x02,
+       HOST_H4_EVENT = 0x04,
+       HOST_COMPLETED_PACKETS = 0x13,
+};
+
 int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_config *config)
 {
     struct bl_host *host = calloc(1, sizeof(*host));
@@ -244,12 +250,13 @@ static void host_refuse(struct bl_host *host, uint16_t handle, const struct bl_h
     (void)bl_hci_send(host->hci, handle, b); /* a peer that floods is answered as far as it fits */
 }
 
-static void host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
+/* True when it may concern the modules of lib/gap. */
+static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
 {
     uint16_t conn = bl_links_pdu(&host->links, now, in->pdu.handle);
 
     if (conn == 0)
-        return; /* no such connection, or one that is being thrown away */
+        return false; /* no such connection, or one that is being thrown away */
     switch (in->pdu.cid) {
     case BL_ATT_CID:
         bl_gatt_pdu(&host->gatt, now, conn, in->pdu.data, in->pdu.len);
@@ -263,6 +270,8 @@ static void host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in 
     default:
         break; /* Core 5.4, Vol 3, Part A, 3: data on an unknown channel is ignored */
     }
+    /* that it was the first sign of life of its link is news */
+    return in->pdu.cid == HOST_CID_SIGNALING || host->links.n_news > 0;
 }
 
 static void host_ready(struct bl_host *host, uint64_t now)
@@ -316,17 +325,20 @@ static void host_leave(struct bl_host *host, uint64_t now)
     }
 }
 
-/* True when it was nothing but reports, which change nothing for anybody but their readers: then
- * the modules need not be asked. */
-static bool host_take_input(struct bl_host *host, uint64_t now)
+enum host_input {
+    HOST_INPUT_NONE,
+    HOST_INPUT_REPORTS, /* nothing but: they change nothing for anybody but their readers */
+    HOST_INPUT_TRAFFIC, /* PDUs as well, and nothing else: lib/gap need not be asked */
+    HOST_INPUT_NEWS,
+};
+
+static enum host_input host_take_input(struct bl_host *host, uint64_t now)
 {
+    enum host_input all = HOST_INPUT_NONE;
     struct bl_hci_in in;
-    bool reports = false, more = false;
 
     while (host->state != BL_HOST_OFF && bl_hci_next(host->hci, now, &in)) {
-        bool report = in.kind == BL_HCI_EVENT && in.event.kind == BL_HCI_EV_REPORT;
-        reports |= report;
-        more |= !report;
+        enum host_input this = HOST_INPUT_NEWS;
         switch (in.kind) {
         case BL_HCI_READY:
             host_ready(host, now);
@@ -335,17 +347,21 @@ static bool host_take_input(struct bl_host *host, uint64_t now)
             host_reply(host, now, &in.reply);
             break;
         case BL_HCI_EVENT:
+            if (in.event.kind == BL_HCI_EV_REPORT)
+                this = HOST_INPUT_REPORTS;
             host_event(host, now, &in.event);
             break;
         case BL_HCI_PDU:
-            host_pdu(host, now, &in);
+            if (!host_pdu(host, now, &in))
+                this = HOST_INPUT_TRAFFIC;
             break;
         case BL_HCI_DEAD:
             host_failed(host, now, in.dead.why);
             break;
         }
+        all = this > all ? this : all;
     }
-    return reports && !more;
+    return all;
 }
 
 /* A peer that did not answer within its time is not one any more: Core 5.4, Vol 3, Part F, 3.3.3 */
@@ -358,10 +374,8 @@ void bl_host_pump_gatt(struct bl_host *host, uint64_t now)
         (void)bl_links_disconnect(&host->links, now, conn, 0, NULL);
 }
 
-void bl_host_pump(struct bl_host *host, uint64_t now)
+static void host_pump_all(struct bl_host *host, uint64_t now)
 {
-    if (host_take_input(host, now))
-        return;
     bl_host_pump_gatt(host, now);
     host_link_news(host, now);
     host->radio.links = bl_links_count(&host->links);
@@ -370,6 +384,19 @@ void bl_host_pump(struct bl_host *host, uint64_t now)
         if (host_step(host, now))
             break;
     host_leave(host, now);
+}
+
+void bl_host_pump(struct bl_host *host, uint64_t now)
+{
+    if (host_take_input(host, now) != HOST_INPUT_REPORTS)
+        host_pump_all(host, now);
+}
+
+/* ACL data, or the credits for it (Number Of Completed Packets): what brings no command's end. */
+static bool host_is_traffic(const uint8_t *packet, size_t n)
+{
+    return n >= 2 && (packet[0] == HOST_H4_ACL ||
+                      (packet[0] == HOST_H4_EVENT && packet[1] == HOST_COMPLETED_PACKETS));
 }
 
 int bl_host_receive(struct bl_host *host, uint64_t now, const void *packet, size_t n)
@@ -385,7 +412,14 @@ int bl_host_receive(struct bl_host *host, uint64_t now, const void *packet, size
         bl_hci_forgive(host->hci, now - host->held_since);
     host->held_since = TIMERQ_NEVER;
     bl_hci_receive(host->hci, now, packet, n);
-    bl_host_pump(host, now);
+
+    enum host_input input = host_take_input(host, now);
+    if (input == HOST_INPUT_NONE && host_is_traffic(packet, n))
+        input = HOST_INPUT_TRAFFIC;
+    if (input == HOST_INPUT_TRAFFIC)
+        bl_host_pump_gatt(host, now);
+    else if (input != HOST_INPUT_REPORTS)
+        host_pump_all(host, now);
     return 0;
 }
 
