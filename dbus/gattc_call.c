@@ -188,6 +188,8 @@ void bus_gattc_call_end(struct gattc_call *g, bl_status status)
         emit_done(g, status);
     else if (status != BL_OK)
         fail(g, status);
+    else if (g->reply && !g->filled && !kind_of(&g->call)->element)
+        fail(g, BL_NO_RESOURCES); /* the stack had no memory to tell of the value */
     else
         reply(g);
 }
@@ -223,10 +225,12 @@ void bus_gattc_on_result(struct bus_adapter *a, const struct bl_event *e)
     if (!call || call->kind->drop != bus_gattc_call_drop)
         return;
     struct gattc_call *g = (struct gattc_call *)call;
-    if (call->quiet)
+    if (call->quiet) {
         emit_result(g, e);
-    else if (g->reply && g->failed >= 0)
+    } else if (g->reply && g->failed >= 0) {
         g->failed = kind_of(call)->append(g->reply, e);
+        g->filled = true;
+    }
 }
 
 void bus_gattc_on_op_done(struct bus_adapter *a, const struct bl_event *e)

@@ -19,6 +19,7 @@ struct gattc_call {
     struct bl_uuid uuid;    /* that it asks for */
     sd_bus_message *reply;  /* being filled, where the caller waits */
     int failed;             /* -errno: the reply cannot be filled */
+    bool filled;            /* something is in it */
     sd_bus_message *source; /* Write: the call itself while it is held; value points into it */
     const uint8_t *value;
     size_t n;

@@ -260,7 +260,8 @@ int bl_gattc_subscribe(struct bl_host *host, uint64_t now, uint16_t conn, uint16
 
 int bl_gattc_cancel(struct bl_host *host, uint64_t now, bl_op op)
 {
-    (void)host, (void)now, (void)op;
+    (void)now;
+    host->gatt.canceled = op;
     return -ENOENT;
 }
 

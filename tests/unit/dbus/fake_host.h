@@ -21,6 +21,7 @@ struct fake_gatt {
     const char *last;  /* the name of the last one */
     uint16_t conn, handle;
     uint8_t bits;       /* of the last subscription */
+    bl_op canceled;     /* the last operation that was to be */
     bool reads, writes; /* of the last set_authorization; reads: of set_read_events too */
     uint8_t error;      /* of the last reply, as request */
     uint32_t request;
