@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 ROOT = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(ROOT / "tests/support"))
-from bledtest import World  # noqa: E402
+from bledtest import Variant, World  # noqa: E402
 
 STANDARD = {"org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Introspectable",
             "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"}
@@ -58,8 +58,10 @@ async def live():
         await b.activate()
         await a.call("Broadcaster1", "Advertise", "ua{sv}", 100000, {})
         conn = (await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}))[0]
+        definition = {"uuid": Variant("s", "2a37"), "flags": Variant("u", 2)}
+        handle = (await b.call("GattServer1", "AddService", "saa{sv}a{sv}", "180d", [definition], {}))[1][0]
         for path in ("/org/bled", "/org/bled/hci0", "/org/freedesktop/LogControl1",
-                     f"/org/bled/hci0/conn{conn:04x}"):
+                     f"/org/bled/hci0/conn{conn:04x}", f"/org/bled/hci0/char{handle:04x}"):
             xml = await b.introspect(path)
             for interface in ET.fromstring(xml).iter("interface"):
                 if interface.get("name") not in STANDARD:
