@@ -9,13 +9,17 @@ import os
 import re
 import subprocess
 
-from bledtest import DEADLINE, World, main
+from bledtest import DEADLINE, Variant, World, main
 
 LINES = {
     "activate": """$B org.bled.Adapter1 SetActive 'ba{sv}' true 0""",
     "discover": """$B org.bled.Observer1 Discover 'ua{sv}' 5000 2 active b true services as 1 180d""",
     "advertise": """$B org.bled.Broadcaster1 Advertise 'ua{sv}' 100000 2 name s Pi services as 1 180d""",
     "connect": """$B org.bled.Central1 Connect 'ysa{sv}' 1 C0:11:22:33:44:55 0""",
+    "read": """$B org.bled.GattClient1 Read 'qqa{sv}' 1 21 0""",
+    "write": """$B org.bled.GattClient1 Write 'qqayya{sv}' 1 21 2 1 0 1 0""",
+    "listen": """$B org.bled.GattClient1 Subscribe 'qqya{sv}' 1 21 1 0 ; """
+              """$B org.bled.GattClient1 ListenFor 'qqua{sv}' 1 21 3 0""",
 }
 
 
@@ -60,6 +64,40 @@ async def test_worked_lines():
         # What unattached callers make outlives them, and any of them may end it.
         out = await succeeds(world, "org.bled", "$B org.bled.Link1 Disconnect 'qa{sv}' 1 0")
         assert out == "b true", out
+
+
+async def test_worked_lines_of_a_gatt_client():
+    """On a peer whose value handle 21 is a characteristic, and connection 1."""
+    async with World() as world:
+        b = await world.bled("b", ["unix:" + world.hci(0)])
+        a = await world.bled("a", ["unix:" + world.hci(1)])
+        for x in (a, b):
+            await x.activate()
+        value = {"uuid": Variant("s", "2a37"), "flags": Variant("u", 0x1a),
+                 "value": Variant("ay", b"\x00\x3c")}
+        made = await a.call("GattServer1", "AddService", "saa{sv}a{sv}", "180d", [value],
+                            {"handle": Variant("q", 19)})
+        assert made == [19, [21]], made
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {})
+        assert await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}) == [1]
+        up = await a.client.expect("CentralConnected")
+
+        assert await succeeds(world, "org.bled", LINES["read"]) == "ay 2 0 60"
+        assert await succeeds(world, "org.bled", LINES["write"]) == ""
+        assert await succeeds(world, "org.bled", LINES["read"]) == "ay 2 1 0"
+        listening = asyncio.ensure_future(succeeds(world, "org.bled", LINES["listen"]))
+        await a.client.expect("Subscribed", up.args[0], 21, 1)
+        while (await b.stats())["gatt-client-listeners"] == 0:
+            await asyncio.sleep(0)
+        for n in range(3):
+            await a.call("GattServer1", "Notify", "qqa{sv}", up.args[0], 21,
+                         {"value": Variant("ay", bytes([n] * n))})
+        assert await listening == "aay 3 0 1 1 2 2 2"
+
+        status, out, err = await shell(world, "org.bled", LINES["read"].replace(" 21 ", " 20 "))
+        assert status == 0 and out, "a declaration can be read"
+        status, out, err = await shell(world, "org.bled", LINES["read"].replace(" 21 ", " 99 "))
+        assert status != 0 and "99 (0x0063)" in err and "0x01" in err, err
 
 
 async def test_errors_are_sentences():
