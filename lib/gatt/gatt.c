@@ -169,6 +169,19 @@ static void gatt_mtu_event(struct bl_gatt_conn *c)
         &(struct bl_event){.kind = BL_EV_MTU, .mtu = {.conn = c->conn, .mtu = c->bearer.mtu}});
 }
 
+/* What has changed concerns every client from then on, before its next request is served: one that
+ * keeps a cache must not be given what stands at a handle now for what stood there. Core 5.4, Vol
+ * 3, Part G, 2.5.2.1. */
+static void gatt_changes(struct bl_gatt *g, uint64_t now)
+{
+    uint16_t start, end;
+
+    if (bl_gatt_db_changes(&g->db, &start, &end)) {
+        bl_gatts_changed(g, now, start, end);
+        bl_gatt_due_all(g);
+    }
+}
+
 void bl_gatt_pdu(struct bl_gatt *g, uint64_t now, uint16_t conn, const uint8_t *data, size_t n)
 {
     struct bl_gatt_conn *c = bl_gatt_find(g, conn);
@@ -176,6 +189,7 @@ void bl_gatt_pdu(struct bl_gatt *g, uint64_t now, uint16_t conn, const uint8_t *
 
     if (!c)
         return;
+    gatt_changes(g, now);
     bl_gatt_due(c);
     enum bl_att_in in = bl_att_receive(&c->bearer, now, data, n, &pdu);
     switch (in) {
@@ -223,13 +237,9 @@ static void gatt_turn(struct bl_gatt *g, uint64_t now, struct bl_gatt_conn *c)
 /* Each once: what waits for room stands in line for the next call. */
 void bl_gatt_step(struct bl_gatt *g, uint64_t now)
 {
-    uint16_t start, end;
     struct list turns;
 
-    if (bl_gatt_db_changes(&g->db, &start, &end)) {
-        bl_gatts_changed(g, now, start, end);
-        bl_gatt_due_all(g);
-    }
+    gatt_changes(g, now);
     if (list_empty(&g->due))
         return;
     turns = g->due;

@@ -330,6 +330,25 @@ START_TEST(a_changed_database_wants_a_tick_at_once)
 }
 END_TEST
 
+/* Vol 3, Part G, 2.5.2.1: a client with robust caching, between a change and the tick after it. */
+START_TEST(a_request_behind_a_change_is_out_of_sync)
+{
+    const struct bl_gatts_service def = {.uuid = bl_uuid_from16(0x180d)};
+
+    begin(1);
+    pdu(1, "\x12\x0d\x00\x01", 4); /* Client Supported Features */
+    sent(1, "\x13", 1);
+    pdu(1, "\x0a\x05\x00", 3);
+    sent(1, "\x0b\x00\x00", 3);
+    ck_assert_int_eq(bl_gatt_db_add(&g.db, &def, false, NULL, NULL), 0);
+    pdu(1, "\x0a\x05\x00", 3);
+    sent(1, "\x01\x0a\x05\x00\x12", 5);
+    pdu(1, "\x0a\x05\x00", 3);
+    sent(1, "\x0b\x00\x00", 3);
+    nothing_sent();
+}
+END_TEST
+
 START_TEST(what_waits_for_room_leaves_when_there_is_some)
 {
     uint16_t handle = streaming(), length;
@@ -478,6 +497,7 @@ int main(void)
     tcase_add_test(t, a_dead_bearer_that_was_closed_is_not_told);
     tcase_add_test(t, the_next_deadline_is_the_earliest_of_all);
     tcase_add_test(t, a_changed_database_wants_a_tick_at_once);
+    tcase_add_test(t, a_request_behind_a_change_is_out_of_sync);
     tcase_add_test(t, what_waits_for_room_leaves_when_there_is_some);
     tcase_add_test(t, the_end_of_a_connection_ends_everything_on_it);
     tcase_add_test(t, there_is_room_for_every_link_and_no_more);
