@@ -269,7 +269,7 @@ void link_end(struct bl_links *l, uint64_t now, struct bl_link *link, uint8_t re
     if (link->state == LINK_UP) {
         for (unsigned i = 0; i < LINK_OP_DISCONNECT; i++)
             link_op_done(l, link, (enum link_op)i, ops);
-        bl_gatt_close(l->gatt, now, link->conn, ops);
+        bl_gatt_close(l->gatt, now, link->conn, bl_status_hci(reason));
         l->closed++;
         bl_evq_push(l->radio->events, &(struct bl_event){.kind = BL_EV_DISCONNECTED,
                                                          .disconnected = {.conn = link->conn,

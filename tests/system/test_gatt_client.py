@@ -623,6 +623,31 @@ async def test_a_disconnection_ends_what_is_under_way():
         assert stats["gatt-client-subscriptions"] == 0, stats
 
 
+async def test_the_end_of_the_adapter_ends_what_is_under_way():
+    """As a disconnection: the controller is unplugged, or let go of."""
+    for control in (True, False):
+        async with World(control=control) as world:
+            p = await Pair(world).start()
+            await p.ask("Subscribe", "qya{sv}", p.handles[0], 1, {})
+            read = asyncio.ensure_future(p.ask("Read", "qa{sv}", p.handles[1], {}))
+            listen = asyncio.ensure_future(p.ask("ListenFor", "qua{sv}", p.handles[0], 1, {}))
+            await p.ask("Read", "qa{sv}", p.handles[1], LATER)
+            await listening(p, 1)
+            if control:
+                await world.air_does("unplug 1")
+            else:
+                await p.b.call("Adapter1", "SetActive", "ba{sv}", False, {})
+            await p.refused("Error.Disconnected", "0x16", call=read)
+            await p.refused("Error.Disconnected", "0x16", call=listen)
+            await p.b.client.expect("PeripheralDisconnected")
+            assert p.results("ReadDone", "Disconnected") == [
+                ("ReadDone", p.conn, p.handles[1], 0x116), ("Disconnected", p.conn, 0x116)]
+            if control:
+                await p.b.client.expect("Failed")
+            stats = await p.b.stats()
+            assert stats["gatt-client-subscriptions"] == stats["calls-open"] == 0, stats
+
+
 async def test_too_many_procedures_are_busy():
     async with World() as world:
         p = await Pair(world).start()
