@@ -14,6 +14,7 @@ from bledtest import DEADLINE, Variant, World, main
 LINES = {
     "activate": """$B org.bled.Adapter1 SetActive 'ba{sv}' true 0""",
     "discover": """$B org.bled.Observer1 Discover 'ua{sv}' 5000 2 active b true services as 1 180d""",
+    "add": """$B org.bled.GattServer1 AddService 'saa{sv}a{sv}' 180d 1 3 uuid s 2a37 flags u 18 value ay 2 0 60 0""",
     "advertise": """$B org.bled.Broadcaster1 Advertise 'ua{sv}' 100000 2 name s Pi services as 1 180d""",
     "connect": """$B org.bled.Central1 Connect 'ysa{sv}' 1 C0:11:22:33:44:55 0""",
     "read": """$B org.bled.GattClient1 Read 'qqa{sv}' 1 21 0""",
@@ -52,6 +53,10 @@ async def test_worked_lines():
         kind, addr = await a.address()
         assert kind == 1, kind
 
+        # service, declaration, value: two below it, and the CCCD behind it
+        added = await succeeds(world, a.name, LINES["add"])
+        service, value = re.fullmatch(r"qaq (\d+) 1 (\d+)", added).groups()
+        assert int(value) == int(service) + 2, added
         assert await succeeds(world, a.name, LINES["advertise"]) == "y 0"
         found = await succeeds(world, "org.bled", LINES["discover"])
         assert re.match(r'a\(ysbna\{sv\}\) 1 1 "' + addr + '" true -?[0-9]+ ', found), found
@@ -98,6 +103,52 @@ async def test_worked_lines_of_a_gatt_client():
         assert status == 0 and out, "a declaration can be read"
         status, out, err = await shell(world, "org.bled", LINES["read"].replace(" 21 ", " 99 "))
         assert status != 0 and "99 (0x0063)" in err and "0x01" in err, err
+
+
+HEART_RATE = """
+set -e
+S=org.bled.GattServer1
+# Each line is a client of its own that is gone when the next one begins.
+set -- $($B $S RegisterServices 'a(sa(sua(su)))a{sv}' 2 180d 2 2a37 18 0 2a38 2 0 180f 1 2a19 2 0 0)
+[ "$1 $2 $3" = "aaq 2 2" ]
+rate=$4 place=$5 level=$7
+$B $S Write qayb $rate 2 0 60 false
+$B $S Write qayb $place 1 1 false
+$B $S Write qayb $level 1 100 false
+$B org.bled.Broadcaster1 Advertise 'ua{sv}' 30000 2 name s Pulse services as 2 180d 180f
+echo $rate $place $level
+"""
+BEATS = """
+set -e
+for beat in 61 62 63; do
+    $B org.bled.GattServer1 Write qayb %s 2 0 $beat true
+done
+$B org.bled.GattServer1 Read q %s
+"""
+
+
+async def test_a_heart_rate_sensor_is_a_script_of_short_lived_calls():
+    async with World() as world:
+        a = await world.bled("a", ["unix:" + world.hci(0)])
+        b = await world.bled("b", ["unix:" + world.hci(1)])
+        assert await succeeds(world, "org.bled", LINES["activate"]) == ""
+        await b.activate()
+        out = await succeeds(world, "org.bled", HEART_RATE)
+        rate, place, level = (int(h) for h in out.splitlines()[-1].split())
+
+        conn = (await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}))[0]
+        found = (await b.call("GattClient1", "DiscoverServices", "qsa{sv}", conn, "", {}))[0]
+        assert [u for _, _, u in found][-2:] == ["180d", "180f"], found
+        for handle, value in ((rate, b"\0\x3c"), (place, b"\1"), (level, b"\x64")):
+            assert await b.call("GattClient1", "Read", "qqa{sv}", conn, handle, {}) == [value]
+        await b.call("GattClient1", "Subscribe", "qqya{sv}", conn, rate, 1, {})
+        assert await succeeds(world, "org.bled", BEATS % (rate, rate)) == "ay 2 0 63"
+        for beat in (61, 62, 63):
+            assert (await b.client.expect("Notified", conn, rate)).args[2] == bytes([0, beat])
+        await b.call("GattClient1", "Write", "qqayya{sv}", conn, rate + 1, b"\0\0", 1, {})
+        await succeeds(world, "org.bled", BEATS % (rate, rate))
+        assert await b.call("GattClient1", "Read", "qqa{sv}", conn, rate, {}) == [b"\0\x3f"]
+        assert not b.client.seen("Notified")
 
 
 async def test_errors_are_sentences():
