@@ -368,9 +368,9 @@ static void gattc_stats(struct bus_adapter *a, sd_bus_message *reply)
     list_each(l, next, &a->calls) procedures +=
         list_entry(l, struct bus_call, link)->kind->drop == bus_gattc_call_drop;
     list_each(l, next, &bus_gattc_of(a)->listeners) listeners++;
-    bus_stat(reply, "gatt-client-procedures", procedures);
-    bus_stat(reply, "gatt-client-subscriptions", bus_gattc_subscription_count(a));
-    bus_stat(reply, "gatt-client-listeners", listeners);
+    bus_stat(reply, "gattc-calls-open", procedures);
+    bus_stat(reply, "gattc-subscriptions-open", bus_gattc_subscription_count(a));
+    bus_stat(reply, "gattc-listeners-open", listeners);
 }
 
 const struct bus_module bus_module_gattc = {

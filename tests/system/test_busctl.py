@@ -92,7 +92,7 @@ async def test_worked_lines_of_a_gatt_client():
         assert await succeeds(world, "org.bled", LINES["read"]) == "ay 2 1 0"
         listening = asyncio.ensure_future(succeeds(world, "org.bled", LINES["listen"]))
         await a.client.expect("Subscribed", up.args[0], 21, 1)
-        while (await b.stats())["gatt-client-listeners"] == 0:
+        while (await b.stats())["gattc-listeners-open"] == 0:
             await asyncio.sleep(0)
         for n in range(3):
             await a.call("GattServer1", "Notify", "qqa{sv}", up.args[0], 21,

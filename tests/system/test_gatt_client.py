@@ -416,7 +416,7 @@ async def test_subscribe_errors():
         await p.refused("Att.AttributeNotFound", str(p.handles[1]), call=p.ask(
             "Subscribe", "qya{sv}", p.handles[1], 1, {}))
         stats = await p.b.stats()
-        assert stats["gatt-client-subscriptions"] == 0, stats
+        assert stats["gattc-subscriptions-open"] == 0, stats
 
 
 async def test_what_nobody_subscribed_to_goes_to_users():
@@ -453,7 +453,7 @@ async def test_each_subscriber_gets_one_copy_and_nobody_else_any():
         holds = {c[0]: c[2] for c in clients}
         assert holds[one.name]["subscriptions"].value == 1, holds
         assert "subscriptions" not in holds[idle.name], holds
-        assert (await p.b.stats())["gatt-client-subscriptions"] == 2
+        assert (await p.b.stats())["gattc-subscriptions-open"] == 2
 
         # The unattached are one more subscriber: then it is broadcast, once.
         await p.ask("Subscribe", "qya{sv}", h, 1, {})
@@ -516,7 +516,7 @@ async def test_subscribes_at_once_share_the_write():
         refused = await asyncio.gather(*[p.ask("Subscribe", "qya{sv}", p.handles[1], 1, {}, client=c)
                                          for c in clients], return_exceptions=True)
         assert all(isinstance(r, Error) and r.name.endswith("AttributeNotFound") for r in refused), refused
-        assert (await p.b.stats())["gatt-client-subscriptions"] == 8
+        assert (await p.b.stats())["gattc-subscriptions-open"] == 8
 
 
 async def test_listen_for_values():
@@ -540,7 +540,7 @@ async def test_listen_for_values():
 
 
 async def listening(p, n):
-    while (await p.b.stats())["gatt-client-listeners"] != n:
+    while (await p.b.stats())["gattc-listeners-open"] != n:
         await asyncio.sleep(0)
 
 
@@ -619,8 +619,8 @@ async def test_a_disconnection_ends_what_is_under_way():
         assert all(o[-1] in (0, 0x116) for o in order), order
         await p.refused("NotConnected", str(p.conn), call=p.ask("Read", "qa{sv}", p.handles[0], {}))
         stats = await p.b.stats()
-        assert stats["calls-open"] == stats["gatt-client-procedures"] == 0, stats
-        assert stats["gatt-client-subscriptions"] == 0, stats
+        assert stats["calls-open"] == stats["gattc-calls-open"] == 0, stats
+        assert stats["gattc-subscriptions-open"] == 0, stats
 
 
 async def test_the_end_of_the_adapter_ends_what_is_under_way():
@@ -645,7 +645,7 @@ async def test_the_end_of_the_adapter_ends_what_is_under_way():
             if control:
                 await p.b.client.expect("Failed")
             stats = await p.b.stats()
-            assert stats["gatt-client-subscriptions"] == stats["calls-open"] == 0, stats
+            assert stats["gattc-subscriptions-open"] == stats["calls-open"] == 0, stats
 
 
 async def test_too_many_procedures_are_busy():
@@ -677,12 +677,12 @@ async def test_a_client_that_vanishes_takes_back_what_has_not_begun():
         gone = await p.b.new_client()
         for _ in range(60):
             asyncio.ensure_future(p.ask("Read", "qa{sv}", p.handles[1], {}, client=gone))
-        while (await p.b.stats())["gatt-client-procedures"] < 50:
+        while (await p.b.stats())["gattc-calls-open"] < 50:
             await asyncio.sleep(0)
         gone.close()
         assert await p.ask("Read", "qa{sv}", p.handles[0], {}) == b"\x01\x02"
         await p.b.client.expect("NameOwnerChanged", gone.name, gone.name, "")
-        while (await p.b.stats())["gatt-client-procedures"] != 0:
+        while (await p.b.stats())["gattc-calls-open"] != 0:
             await asyncio.sleep(0)
 
 

@@ -72,6 +72,22 @@ START_TEST(longest_name_is_248_bytes)
 }
 END_TEST
 
+START_TEST(the_host_is_told_of_its_share)
+{
+    rig.host.config.addr_mode = BL_ADDR_MODE_STATIC; /* as the configuration file had it */
+    set("Mtu", "q", 100);
+    set("Appearance", "q", 0x340);
+    ck_assert_uint_eq(rig.host.config.mtu, 100);
+    ck_assert_uint_eq(rig.host.config.appearance, 0x340);
+    ck_assert_str_eq(rig.host.config.gap_name, "bled");
+    ck_assert_uint_eq(rig.host.config.addr_mode, BL_ADDR_MODE_STATIC);
+    rig_call(&rig, ":1.1", "org.freedesktop.DBus.Properties", "Set", "ssv", A, "GapName", "s", "x");
+    ck_assert_str_eq(rig.host.config.gap_name, "x");
+    set("AddrMode", "y", BL_ADDR_MODE_NRPA);
+    ck_assert_uint_eq(rig.host.config.addr_mode, BL_ADDR_MODE_NRPA);
+}
+END_TEST
+
 START_TEST(wrong_type_is_refused)
 {
     ck_assert_str_eq(set("Mtu", "u", 100), "org.freedesktop.DBus.Error.InvalidArgs");
@@ -121,6 +137,7 @@ int main(void)
     tcase_add_test(t, change_is_told_before_the_answer_and_once);
     tcase_add_loop_test(t, edges_are_taken_and_what_is_beyond_is_refused, 0, (int)ARRAY_LEN(EDGES));
     tcase_add_test(t, longest_name_is_248_bytes);
+    tcase_add_test(t, the_host_is_told_of_its_share);
     tcase_add_test(t, wrong_type_is_refused);
     tcase_add_test(t, pairable_goes_off_after_its_timeout);
     tcase_add_test(t, pairable_without_timeout_stays);
