@@ -237,6 +237,18 @@ START_TEST(what_the_peer_says_is_told)
 }
 END_TEST
 
+/* GATT/CL/GAI/BI-01-C: the second one is not to come yet, and does no harm */
+START_TEST(two_indications_at_once)
+{
+    says("1d 0300 01");
+    says("1d 0400 02");
+    asks("1e");
+    asks("1e");
+    asks_nothing();
+    told("indicated 3 01\nindicated 4 02\n");
+}
+END_TEST
+
 /* In the middle of a procedure, in order with what it finds. */
 START_TEST(notifications_between_answers)
 {
@@ -357,6 +369,7 @@ int main(void)
     tcase_add_test(tc, a_timeout_is_of_the_first);
     tcase_add_test(tc, a_timeout_of_an_indication_ends_nothing_of_ours);
     tcase_add_test(tc, what_the_peer_says_is_told);
+    tcase_add_test(tc, two_indications_at_once);
     tcase_add_test(tc, notifications_between_answers);
     tcase_add_test(tc, several_in_one);
     tcase_add_test(tc, several_of_which_one_is_wrong);

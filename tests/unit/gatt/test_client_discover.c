@@ -54,6 +54,16 @@ static int one_descriptor(void)
     return bl_gattc_do_descriptors(&conn, now, 0xffff, 0xffff, &op);
 }
 
+static int last_characteristic(void)
+{
+    return bl_gattc_do_characteristics(&conn, now, 0xffff, 0xffff, NULL, &op);
+}
+
+static int last_include(void)
+{
+    return bl_gattc_do_includes(&conn, now, 0xffff, 0xffff, &op);
+}
+
 static int includes(void)
 {
     return bl_gattc_do_includes(&conn, now, 0x10, 0x1f, &op);
@@ -108,6 +118,8 @@ static const struct play good[] = {
     {"the last handle there is", characteristics_last, 23,
      S({"08 feff ffff 0328", "09 07 feff 02 ffff 372a"}, {"08 ffff ffff 0328", "01 08 ffff 0a"}),
      "characteristic fffe-ffff ffff 02 2a37\ndone 0\n"},
+    {"nothing fits one handle", last_characteristic, 23, S({"08 ffff ffff 0328", "01 08 ffff 0a"}),
+     "done 0\n"},
     {"a value further on", characteristics, 23,
      S({CHARS, "09 07 1000 02 1500 372a"}, {"08 1100 1f00 0328", "01 08 1100 0a"}),
      "characteristic 10-1f 15 02 2a37\ndone 0\n"},
@@ -126,6 +138,8 @@ static const struct play good[] = {
      "descriptor ffff 2902\ndone 0\n"},
     /* GATT/CL/GAD/BV-03-C: included services */
     {"no includes", includes, 23, S({INCLUDES, "01 08 1000 0a"}), "done 0\n"},
+    {"an include at the last handle", last_include, 23,
+     S({"08 ffff ffff 0228", "09 08 ffff 0100 0500 0f18"}), "include ffff 1-5 180f\ndone 0\n"},
     {"an include at the end", includes, 23, S({INCLUDES, "09 08 1f00 0100 0500 0f18"}),
      "include 1f 1-5 180f\ndone 0\n"},
     {"an include of 128 bits at the end", includes, 23,
@@ -178,6 +192,8 @@ static const struct play bad[] = {
     {"value 0", characteristics, 23, S({CHARS, "09 07 1000 02 0000 372a"}), PROTOCOL},
     {"the same twice", characteristics, 23, S({CHARS, "09 07 1000 02 1100 372a 1000 02 1100 372a"}),
      PROTOCOL},
+    {"a declaration at the value before it", characteristics, 23,
+     S({CHARS, "09 07 1000 02 1100 372a 1100 02 1200 382a"}), PROTOCOL},
     {"a declaration within another", characteristics, 23,
      S({CHARS, "09 07 1000 02 1400 372a 1200 02 1500 382a"}), PROTOCOL},
     {"falling over two answers", characteristics, 23,

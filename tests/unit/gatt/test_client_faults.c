@@ -229,7 +229,8 @@ START_TEST(it_ends_well)
 }
 END_TEST
 
-/* GATT/CL/GAR/BI-* and GAW/BI-*: every procedure, every error */
+/* GATT/CL/GAR/BI-01-C to BI-22-C and BI-36-C to BI-44-C, GAW/BI-02-C to BI-13-C: every procedure,
+ * every error */
 START_TEST(an_error_ends_it)
 {
     const struct play *play = &plays[_i];
@@ -337,6 +338,7 @@ START_TEST(a_longer_answer_is_no_better)
 }
 END_TEST
 
+/* GATT/CL/GAT/BV-01-C, BV-02-C, BV-03-C */
 START_TEST(silence_ends_it)
 {
     const struct play *play = &plays[_i];

@@ -14,6 +14,11 @@ static int subscribe(void)
     return bl_gattc_do_subscribe(&conn, now, 3, 1, &op);
 }
 
+static int subscribe_both(void)
+{
+    return bl_gattc_do_subscribe(&conn, now, 3, 3, &op);
+}
+
 static int subscribe_last(void)
 {
     return bl_gattc_do_subscribe(&conn, now, 0xffff, 1, &op);
@@ -38,6 +43,8 @@ static const struct play plays[] = {
     /* GATT/CL/GAN/BV-01-C, GAI/BV-01-C */
     {"after the value", subscribe, 23,
      S({FIND, "05 01 0300 372a 0400 0229 0500 0328"}, {"12 0400 0100", "13"}), "done 0\n"},
+    {"to both", subscribe_both, 23, S({FIND, "05 01 0300 372a 0400 0229"}, {"12 0400 0300", "13"}),
+     "done 0\n"},
     {"unsubscribes", unsubscribe, 23,
      S({FIND, "05 01 0300 372a 0400 0229"}, {"12 0400 0000", "13"}), "done 0\n"},
     {"after other descriptors", subscribe, 23,
@@ -107,6 +114,10 @@ START_TEST(a_cccd_is_remembered)
     play_all(&refused);
     ck_assert_uint_eq(conn.client.n_known, 0);
     play_all(&first);
+
+    says("1d 1100 0500 0500"); /* of one handle */
+    asks("1e");
+    told("indicated 11 05000500\nchanged 5-5\n");
 }
 END_TEST
 
@@ -209,6 +220,7 @@ static const struct play teachers[] = {
      S({"04 1100 ffff", "05 01 1100 052a 1200 0229"}, {"12 1200 0200", "13"}), "done 0\n"},
 };
 
+/* GATT/CL/GAS/BV-01-C */
 START_TEST(service_changed_is_learnt_and_makes_forget)
 {
     play_all(&first);

@@ -141,7 +141,7 @@ static const struct play good[] = {
      "value 10 512 octets of 5a\nvalue 11 255 octets of 6b\ndone 0\n"},
     {"cut at the last handle", by_uuid, 512, S({BY, "09 ff 1f00 5a*253"}, {"0c 1f00 fd00", "0d"}),
      "value 1f 253 octets of 5a\ndone 0\n"},
-    /* GATT/CL/GAR/BV-05-C, BV-07-C: several */
+    /* GATT/CL/GAR/BV-08-C: several; BV-05-C is what it asks for one by one */
     {"one of several", read_one, 23, S({READ, "0b 01"}), "value 3 01\ndone 0\n"},
     {"two", read_two, 23, S({TWO, "21 0100 aa 0200 bbcc"}), "value 4 aa\nvalue 3 bbcc\ndone 0\n"},
     {"two empty ones", read_two, 23, S({TWO, "21 0000 0000"}), "value 4 \nvalue 3 \ndone 0\n"},

@@ -171,7 +171,7 @@ static const struct row wrong[] = {
      {"the execution refused", write_it, 23,
       S({FIRST, "17 0300 0000 5a*18"}, {SECOND, "17 0300 1200 5a*3"}, {"18 01", "01 18 0300 0d"}),
       "done d\n"}},
-    /* GATT/CL/GAW/BI-*: another echo */
+    /* GATT/CL/GAW/BI-32-C: another echo cancels */
     {21,
      REQUEST,
      0,
