@@ -82,6 +82,7 @@ struct bus_pipe {
 struct bus_pipes {
     struct list all, draining; /* struct bus_pipe.link */
     struct list quotas;
+    size_t open; /* in both lists */
     uint64_t overflowed, too_long, undelivered, packets_in, packets_out;
 };
 
@@ -152,6 +153,7 @@ static void pipe_destroy(struct bus_pipe *p)
     if (p->fd >= 0)
         close(p->fd);
     list_remove(&p->link);
+    pipes_of(p->adapter)->open--;
     free(p->batch);
     free(p);
 }
@@ -178,8 +180,11 @@ static int pipe_open(struct bus_pipe *p, int *ret_fd)
 int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, uint16_t conn, size_t max,
                  size_t queue_max, const struct bus_pipe_ops *ops, void *userdata, int *ret_fd)
 {
-    struct bus_pipe *p = calloc(1, sizeof(*p));
+    struct bus_pipes *t = pipes_of(a);
 
+    if (t->open >= BUS_MAX_PIPES)
+        return -ENOBUFS;
+    struct bus_pipe *p = calloc(1, sizeof(*p));
     if (!p)
         return -ENOMEM;
     *p = (struct bus_pipe){.adapter = a,
@@ -188,8 +193,9 @@ int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, uint16_t conn, si
                            .fd = -1,
                            .max = max < BUS_PIPE_MAX ? max : BUS_PIPE_MAX,
                            .queue_max = queue_max};
-    list_append(&pipes_of(a)->all, &p->link);
-    p->quota = pipe_quota(pipes_of(a), conn);
+    list_append(&t->all, &p->link);
+    t->open++;
+    p->quota = pipe_quota(t, conn);
     if (p->quota)
         p->quota->pipes++;
     int r = p->quota ? pipe_open(p, ret_fd) : -ENOMEM;
@@ -522,19 +528,11 @@ static void pipes_deinit(struct bus_adapter *a)
     a->module[BUS_MODULE_pipe] = NULL;
 }
 
-static size_t pipes_count(const struct list *head)
-{
-    size_t n = 0;
-
-    list_each(l, next, head) n++;
-    return n;
-}
-
 static void pipes_stats(struct bus_adapter *a, sd_bus_message *reply)
 {
     const struct bus_pipes *t = pipes_of(a);
 
-    bus_stat(reply, "sockets-open", pipes_count(&t->all) + pipes_count(&t->draining));
+    bus_stat(reply, "sockets-open", t->open);
     bus_stat(reply, "socket-packets-received", t->packets_in);
     bus_stat(reply, "socket-packets-sent", t->packets_out);
     bus_stat(reply, "sockets-too-long", t->too_long);

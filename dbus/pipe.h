@@ -16,8 +16,10 @@
 
 struct bus_pipe;
 
-/* The longest packet of all, either way. */
-enum { BUS_PIPE_MAX = 512 }; /* a value's: Core 5.4, Vol 3, Part F, 3.2.9 */
+enum {
+    BUS_PIPE_MAX = 512, /* octets of a packet, either way: Core 5.4, Vol 3, Part F, 3.2.9 */
+    BUS_MAX_PIPES = 256 /* of an adapter, for each is a descriptor of the daemon's */
+};
 
 struct bus_pipe_ops {
     /* A packet of the client's, borrowed, n <= max, n may be 0. True: give me the next; false: this
@@ -30,7 +32,7 @@ struct bus_pipe_ops {
 };
 
 /* *ret_fd is the client's end, to be sent and then closed. max: 0..BUS_PIPE_MAX. queue_max: octets
- * that may wait for readers of this connection. 0 or -errno. */
+ * that may wait for readers of this connection. 0 or -errno, -ENOBUFS with BUS_MAX_PIPES open. */
 int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, uint16_t conn, size_t max,
                  size_t queue_max, const struct bus_pipe_ops *ops, void *userdata, int *ret_fd);
 /* Hangs up: the client reads what is in its socket, then POLLHUP. What waits here goes on to the

@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -91,6 +92,18 @@ static void append_value(sd_bus_message *m, char *line, size_t size)
     }
 }
 
+static void keep_fd(struct rig *rig, sd_bus_message *m)
+{
+    int fd;
+
+    if (!sd_bus_message_has_signature(m, "hq"))
+        return;
+    must(sd_bus_message_read_basic(m, 'h', &fd) > 0);
+    must(rig->fd < 0);
+    rig->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    must(sd_bus_message_rewind(m, true) >= 0);
+}
+
 static void keep(struct rig *rig, sd_bus_message *m)
 {
     char line[512];
@@ -101,6 +114,7 @@ static void keep(struct rig *rig, sd_bus_message *m)
     const char *to = sd_bus_message_get_destination(m);
     if (type == SD_BUS_MESSAGE_METHOD_RETURN) {
         snprintf(line, sizeof(line), "reply %u", (unsigned)number);
+        keep_fd(rig, m);
         append_value(m, line, sizeof(line));
     } else if (type == SD_BUS_MESSAGE_METHOD_ERROR) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
@@ -156,7 +170,7 @@ void rig_start(struct rig *rig, bool hold)
 {
     int fds[2];
     sd_id128_t id;
-    *rig = (struct rig){.now = 1000000};
+    *rig = (struct rig){.now = 1000000, .fd = -1};
     rig->host.info.public_addr = (struct bl_addr){ADDR_PUBLIC, {1, 2, 3, 4, 5, 6}};
     rig->host.info.identity = rig->host.info.current = rig->host.info.public_addr;
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);

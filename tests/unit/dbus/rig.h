@@ -25,6 +25,7 @@ struct rig {
     int open_result; /* what ops->open() returns */
     int opens, closes, captures;
     bool keep;
+    int fd; /* that a reply brought last, -1 for none; the test's to take and close */
     char *lines[RIG_LINES];
     size_t n_lines;
 };

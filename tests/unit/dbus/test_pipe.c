@@ -2,7 +2,7 @@
 
 #include "pipe.h"
 
-#include "rig.h"
+#include "watches.h"
 
 #include <check.h>
 #include <errno.h>
@@ -12,76 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* A watch is one descriptor with what the loop would know of it. */
-struct bus_watch {
-    struct list link;
-    int fd;
-    uint32_t events;
-    void (*ready)(void *userdata, uint32_t revents);
-    void *userdata;
-};
-
-static struct list watches;
-static int watch_result;
-
-static int fake_watch(void *ctx, int fd, uint32_t events,
-                      void (*ready)(void *userdata, uint32_t revents), void *userdata,
-                      struct bus_watch **ret)
-{
-    (void)ctx;
-    if (watch_result < 0)
-        return watch_result;
-    struct bus_watch *w = calloc(1, sizeof(*w));
-    ck_assert_ptr_nonnull(w);
-    w->fd = fd;
-    w->events = events;
-    w->ready = ready;
-    w->userdata = userdata;
-    list_append(&watches, &w->link);
-    *ret = w;
-    return 0;
-}
-
-static void fake_rewatch(struct bus_watch *w, uint32_t events)
-{
-    w->events = events;
-}
-
-static void fake_unwatch(struct bus_watch *w)
-{
-    list_remove(&w->link);
-    free(w);
-}
-
-/* A turn of the loop, as libev sees it: a hang-up is both. How many watches fired. */
-static unsigned turn(void)
-{
-    unsigned fired = 0;
-
-    list_each(l, next, &watches)
-    {
-        struct bus_watch *w = list_entry(l, struct bus_watch, link);
-        struct pollfd p = {.fd = w->fd, .events = (short)w->events};
-        if (w->events == 0 || poll(&p, 1, 0) <= 0)
-            continue;
-        uint32_t got = (uint32_t)(unsigned short)p.revents;
-        if (got & (POLLHUP | POLLERR))
-            got |= POLLIN | POLLOUT;
-        fired++;
-        w->ready(w->userdata, got & w->events);
-    }
-    return fired;
-}
-
-/* Until nothing moves; a pipe that fires for ever is a failure. */
-static void turns(void)
-{
-    unsigned n = 0;
-
-    while (turn() > 0)
-        ck_assert_uint_lt(n++, 100000);
-}
 
 /* What the pipe's user sees. */
 struct user {
@@ -135,11 +65,7 @@ static void open_pipe(const struct bus_pipe_ops *ops, size_t max, size_t queue_m
 static void setup(void)
 {
     rig_start(&rig, false);
-    list_init(&watches);
-    watch_result = 0;
-    rig.bus->options.watch_fd = fake_watch;
-    rig.bus->options.rewatch_fd = fake_rewatch;
-    rig.bus->options.unwatch_fd = fake_unwatch;
+    watches_start(&rig);
     fd = -1;
 }
 
@@ -148,7 +74,7 @@ static void teardown(void)
     bus_pipe_free(user.pipe);
     user.pipe = NULL;
     rig_stop(&rig);
-    ck_assert(list_empty(&watches));
+    ck_assert(watches_none());
     if (fd >= 0)
         close(fd);
 }
@@ -198,7 +124,7 @@ START_TEST(packets_arrive_one_by_one_and_in_order)
     open_pipe(&BOTH, 20, 4096);
     for (uint8_t i = 0; i < 100; i++)
         write_packet(&i, 1);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 100);
     ck_assert_uint_eq(user.octets, 100);
     ck_assert_uint_eq(user.last[0], 99);
@@ -210,7 +136,7 @@ START_TEST(empty_packet_is_an_empty_value_and_not_the_end)
 {
     open_pipe(&BOTH, 20, 4096);
     write_packet("", 0);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_uint_eq(user.last_n, 0);
     ck_assert_uint_eq(user.overs, 0);
@@ -225,7 +151,7 @@ START_TEST(empty_packets_before_the_end_are_values_each)
     write_packet("", 0);
     close(fd);
     fd = -1;
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 3);
     ck_assert_uint_eq(user.overs, 1);
     ck_assert_str_eq(user.why, "");
@@ -240,7 +166,7 @@ START_TEST(end_after_full_batches_is_seen)
         write_packet("x", 1);
     close(fd);
     fd = -1;
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, (unsigned)_i);
     ck_assert_uint_eq(user.overs, 1);
 }
@@ -251,7 +177,7 @@ START_TEST(shutdown_of_writing_is_the_end)
     open_pipe(&BOTH, 20, 4096);
     write_packet("x", 1);
     ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_uint_eq(user.overs, 1);
 }
@@ -263,7 +189,7 @@ START_TEST(packet_of_max_is_taken)
 
     open_pipe(&BOTH, (size_t)_i, 4096);
     write_packet(data, (size_t)_i);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_uint_eq(user.last_n, (size_t)_i);
     ck_assert_uint_eq(user.overs, 0);
@@ -278,7 +204,7 @@ START_TEST(longer_packet_ends_it_after_those_before)
     write_packet(data, 20);
     write_packet(data, (size_t)_i);
     write_packet(data, 20);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_uint_eq(user.overs, 1);
     ck_assert_ptr_nonnull(strstr(user.why, "20 are the most"));
@@ -295,15 +221,15 @@ START_TEST(limit_follows_the_mtu)
 
     open_pipe(&BOTH, 20, 4096);
     write_packet(data, 20);
-    turns();
+    watches_run();
     bus_pipe_set_max(user.pipe, 514); /* ATT_MTU 517: no value is over 512 */
     write_packet(data, 512);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 2);
     ck_assert_uint_eq(user.overs, 0);
     bus_pipe_set_max(user.pipe, 100);
     write_packet(data, 101);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
 }
 END_TEST
@@ -312,7 +238,7 @@ START_TEST(who_may_not_write_is_hung_up_on)
 {
     open_pipe(&READERS, 0, 4096);
     write_packet("x", 1);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
     ck_assert_str_ne(user.why, "");
 }
@@ -346,7 +272,7 @@ START_TEST(descriptors_sent_along_are_closed)
     memcpy(CMSG_DATA(c), &fd, sizeof(fd));
     int before = count_fds();
     ck_assert_int_eq(sendmsg(fd, &m, 0), 1);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_int_eq(count_fds(), before);
 }
@@ -361,12 +287,12 @@ START_TEST(nothing_is_handed_over_until_resumed)
     for (uint8_t i = 0; i < 30; i++)
         write_packet(&i, 1);
     for (unsigned i = 1; i <= 30; i++) {
-        turns();
+        watches_run();
         ck_assert_uint_eq(user.packets, i);
         ck_assert_uint_eq(user.last[0], i - 1);
         bus_pipe_resume(user.pipe);
     }
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 30);
     bus_pipe_resume(user.pipe); /* that nothing waits for */
     ck_assert_uint_eq(user.overs, 0);
@@ -380,14 +306,14 @@ START_TEST(paused_pipe_fills_the_writers_socket)
     open_pipe(&BOTH, 20, 4096);
     user.take = 1;
     while (send(fd, "0123456789", 10, MSG_DONTWAIT | MSG_NOSIGNAL) == 10) {
-        turns();
+        watches_run();
         ck_assert_uint_lt(n++, 100000);
     }
     ck_assert_int_eq(errno, EAGAIN);
     ck_assert_uint_eq(user.packets, 1);
     user.take = 0;
     bus_pipe_resume(user.pipe);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, n);
     ck_assert_uint_eq(user.octets, n * 10);
 }
@@ -402,12 +328,12 @@ START_TEST(what_was_written_before_the_end_is_handed_over_after_a_pause)
     close(fd);
     fd = -1;
     for (unsigned i = 1; i <= 20; i++) {
-        turns(); /* does not spin on the hang-up */
+        watches_run(); /* does not spin on the hang-up */
         ck_assert_uint_eq(user.packets, i);
         ck_assert_uint_eq(user.overs, 0);
         bus_pipe_resume(user.pipe);
     }
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
 }
 END_TEST
@@ -417,10 +343,10 @@ START_TEST(one_client_does_not_keep_the_loop)
     open_pipe(&BOTH, 20, 4096);
     for (int i = 0; i < 200; i++)
         write_packet("x", 1);
-    turn();
+    watches_turn();
     ck_assert_uint_gt(user.packets, 0);
     ck_assert_uint_le(user.packets, 32);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 200);
 }
 END_TEST
@@ -431,7 +357,7 @@ START_TEST(may_be_freed_in_a_packet)
     user.free_at = (unsigned)_i;
     for (int i = 0; i < 20; i++)
         write_packet("x", 1);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, (unsigned)_i);
     ck_assert_uint_eq(user.overs, 0);
     ck_assert_uint_eq(stat_of("sockets-open"), 0);
@@ -445,7 +371,7 @@ START_TEST(may_be_freed_in_a_packet_after_a_pause)
     user.free_at = 3;
     for (int i = 0; i < 8; i++)
         write_packet("x", 1);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 2);
     bus_pipe_resume(user.pipe);
     ck_assert_uint_eq(user.packets, 3);
@@ -484,12 +410,12 @@ START_TEST(what_the_socket_does_not_take_waits)
         ck_assert_int_eq(bus_pipe_send(user.pipe, data, i % 512), 0);
     }
     for (unsigned i = 0; i < n; i++) {
-        turns();
+        watches_run();
         ck_assert_int_eq(read_packet(got, sizeof(got)), i % 512);
         if (i % 512 > 0)
             ck_assert_uint_eq(got[i % 512 - 1], (uint8_t)i);
     }
-    turns();
+    watches_run();
     ck_assert_int_eq(read_packet(got, sizeof(got)), -1);
     ck_assert_uint_eq(user.overs, 0);
     ck_assert_uint_eq(stat_of("socket-packets-sent"), n);
@@ -520,7 +446,7 @@ START_TEST(reader_that_leaves_too_much_is_hung_up_on_and_loses_nothing_before)
     ck_assert_uint_eq(stat_of("sockets-open"), 1); /* it drains */
     while ((n = read_packet(got, sizeof(got))) == 100) {
         read++;
-        turns();
+        watches_run();
     }
     ck_assert_int_eq(n, -2);
     ck_assert_uint_eq(read, taken);
@@ -560,7 +486,7 @@ START_TEST(draining_ends_when_the_reader_goes)
     flood(100);
     close(fd);
     fd = -1;
-    turns();
+    watches_run();
     ck_assert_uint_eq(stat_of("sockets-open"), 0);
 }
 END_TEST
@@ -569,7 +495,7 @@ START_TEST(draining_ends_after_half_a_minute)
 {
     open_pipe(&READERS, 0, 8192);
     flood(100);
-    turns();
+    watches_run();
     ck_assert_int_eq(send(fd, "x", 1, MSG_NOSIGNAL), -1); /* nobody listens any more */
     ck_assert_int_eq(errno, EPIPE);
     rig.now += 29000000;
@@ -611,7 +537,7 @@ START_TEST(closing_with_values_unread_is_an_end_after_what_was_written)
     write_packet("x", 1);
     close(fd);
     fd = -1;
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 1);
     ck_assert_uint_eq(user.overs, 1);
     ck_assert_str_eq(user.why, "");
@@ -624,7 +550,7 @@ START_TEST(sending_to_a_reader_that_has_gone_is_harmless)
     close(fd);
     fd = -1;
     ck_assert_int_eq(bus_pipe_send(user.pipe, (const uint8_t *)"abc", 3), 0);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
 }
 END_TEST
@@ -635,11 +561,11 @@ START_TEST(over_is_told_once_and_then_all_is_quiet)
     user.frees = false;
     close(fd);
     fd = -1;
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
     ck_assert_int_eq(bus_pipe_send(user.pipe, (const uint8_t *)"abc", 3), -ENOBUFS);
     bus_pipe_resume(user.pipe);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.overs, 1);
 }
 END_TEST
@@ -655,14 +581,34 @@ START_TEST(both_ways_at_once_with_a_pause)
     for (int i = 0; i < 1000; i++)
         ck_assert_int_eq(bus_pipe_send(user.pipe, data, 100), 0);
     for (int i = 0; i < 1000; i++) {
-        turn(); /* paused, and writable now and then */
+        watches_turn(); /* paused, and writable now and then */
         ck_assert_int_eq(read_packet(got, sizeof(got)), 100);
     }
     ck_assert_uint_eq(user.packets, 1);
     user.take = 0;
     bus_pipe_resume(user.pipe);
-    turns();
+    watches_run();
     ck_assert_uint_eq(user.packets, 10);
+}
+END_TEST
+
+START_TEST(pipes_are_bounded)
+{
+    struct bus_pipe *p[BUS_MAX_PIPES + 1] = {NULL};
+    int ends[BUS_MAX_PIPES + 1];
+
+    user.frees = false;
+    for (size_t i = 0; i < BUS_MAX_PIPES; i++)
+        ck_assert_int_eq(
+            bus_pipe_new(&p[i], rig.a, (uint16_t)(i % 64), 20, 4096, &BOTH, &user, &ends[i]), 0);
+    ck_assert_int_eq(bus_pipe_new(&p[BUS_MAX_PIPES], rig.a, 1, 20, 4096, &BOTH, &user, &ends[0]),
+                     -ENOBUFS);
+    for (size_t i = 0; i < BUS_MAX_PIPES; i++) {
+        bus_pipe_free(p[i]);
+        close(ends[i]);
+    }
+    ck_assert_uint_eq(stat_of("sockets-open"), 0);
+    open_pipe(&BOTH, 20, 4096);
 }
 END_TEST
 
@@ -671,7 +617,7 @@ START_TEST(without_a_watch_there_is_no_pipe)
     struct bus_pipe *p = NULL;
     int end = -1, before = count_fds();
 
-    watch_result = -ENOMEM;
+    watches_fail(-ENOMEM);
     ck_assert_int_eq(bus_pipe_new(&p, rig.a, 1, 20, 4096, &BOTH, &user, &end), -ENOMEM);
     ck_assert_ptr_null(p);
     ck_assert_int_eq(count_fds(), before);
@@ -716,6 +662,7 @@ static Suite *suite(void)
     tcase_add_test(t, sending_to_a_reader_that_has_gone_is_harmless);
     tcase_add_test(t, over_is_told_once_and_then_all_is_quiet);
     tcase_add_test(t, both_ways_at_once_with_a_pause);
+    tcase_add_test(t, pipes_are_bounded);
     tcase_add_test(t, without_a_watch_there_is_no_pipe);
     suite_add_tcase(s, t);
     return s;
