@@ -6,7 +6,7 @@
  * Part G, 4.
  *
  * Every function is about one bearer and cannot block another: a read or write that waits for the
- * application is kept in its connection (`held`) until bl_gatts_answer().
+ * application is kept in its connection (`held`) until bl_gatts_do_reply().
  */
 
 #include "att/bearer.h"
@@ -45,7 +45,8 @@ struct bl_gatts_conn {
     /* Service Changed that is due: 0 none. */
     uint16_t changed_start, changed_end;
     uint8_t features; /* Client Supported Features, octet 0 */
-    bool aware, told; /* change-aware; told: Out Of Sync has been answered once (2.5.2.1) */
+    bool aware,
+        told; /* change-aware; told of a change: the next request makes it aware (2.5.2.1) */
 };
 
 struct bl_gatts {

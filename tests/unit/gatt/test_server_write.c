@@ -252,7 +252,7 @@ START_TEST(long_writes_are_cut_or_appended_as_others)
 }
 END_TEST
 
-/* GATT/SR/GAW/BI-?? Prepare Queue Full */
+/* Prepare Queue Full: Core 5.4, Vol 3, Part F, 3.4.6.1 */
 START_TEST(the_queue_has_a_quota)
 {
     for (unsigned i = 0; i < BL_MAX_PREPARED; i++)
@@ -360,7 +360,7 @@ START_TEST(the_name_is_written_where_it_is_allowed)
 }
 END_TEST
 
-/* ---- signed writes: GATT/SR/GAW/BV-02-C, BI-?? ---- */
+/* ---- signed writes: GATT/SR/GAW/BV-02-C, BI-01-C ---- */
 
 static void sign(uint8_t key, uint32_t counter, const char *params, uint8_t *pdu, size_t *n)
 {
