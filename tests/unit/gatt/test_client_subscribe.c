@@ -114,10 +114,6 @@ START_TEST(a_cccd_is_remembered)
     play_all(&refused);
     ck_assert_uint_eq(conn.client.n_known, 0);
     play_all(&first);
-
-    says("1d 1100 0500 0500"); /* of one handle */
-    asks("1e");
-    told("indicated 11 05000500\nchanged 5-5\n");
 }
 END_TEST
 
@@ -242,6 +238,10 @@ START_TEST(service_changed_is_learnt_and_makes_forget)
     told("indicated 11 0100ffff\nchanged 1-ffff\n");
     ck_assert_uint_eq(conn.client.n_known, 0);
     play_all(&first);
+
+    says("1d 1100 0500 0500"); /* of one handle */
+    asks("1e");
+    told("indicated 11 05000500\nchanged 5-5\n");
 }
 END_TEST
 

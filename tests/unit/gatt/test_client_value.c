@@ -52,6 +52,13 @@ static int by_long_uuid(void)
     return bl_gattc_do_read_by_uuid(&conn, now, 0x10, 0x1f, &uuid, &op);
 }
 
+static int by_uuid_last(void)
+{
+    struct bl_uuid uuid = bl_uuid_from16(0x2a00);
+
+    return bl_gattc_do_read_by_uuid(&conn, now, 0xffff, 0xffff, &uuid, &op);
+}
+
 static int read_one(void)
 {
     return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){3}, 1, &op);
@@ -124,6 +131,8 @@ static const struct play good[] = {
     {"at the end", read_at_512, 23, S({"0c ffff 0002", "0d"}), "value ffff \ndone 0\n"},
     /* GATT/CL/GAR/BV-03-C: by UUID */
     {"none", by_uuid, 23, S({BY, "01 08 1000 0a"}), "done 0\n"},
+    {"at the last handle", by_uuid_last, 23, S({"08 ffff ffff 002a", "09 03 ffff 01"}),
+     "value ffff 01\ndone 0\n"},
     {"empty values", by_uuid, 23, S({BY, "09 02 1000 1200 1f00"}),
      "value 10 \nvalue 12 \nvalue 1f \ndone 0\n"},
     {"by 128 bits", by_long_uuid, 23,
