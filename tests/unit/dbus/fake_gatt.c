@@ -64,40 +64,74 @@ static uint16_t *add(struct bl_host *host, const struct bl_gatts_characteristic 
     return ret_handles;
 }
 
+/* Behind the last one that there is. */
+static void find_place(struct fake_gatt *g)
+{
+    g->next_handle = 16;
+    for (size_t i = 0; i < FAKE_SERVICES; i++)
+        if (g->services[i].end >= g->next_handle)
+            g->next_handle = (uint16_t)(g->services[i].end + 1);
+}
+
+static size_t slot_of(const struct fake_gatt *g, uint16_t start)
+{
+    size_t i = 0;
+
+    while (i < FAKE_SERVICES && g->services[i].start != start)
+        i++;
+    return i;
+}
+
 int bl_gatts_add(struct bl_host *host, uint64_t now, const struct bl_gatts_service *def,
                  uint16_t *ret_service, uint16_t *ret_handles)
 {
+    struct fake_gatt *g = &host->gatt;
+    size_t slot = slot_of(g, 0);
+
     (void)now;
-    if (host->gatt.result < 0)
-        return host->gatt.result;
-    if (++host->gatt.adds == host->gatt.refuse_add)
-        return host->gatt.refusal;
-    if (host->gatt.next_handle == 0)
-        host->gatt.next_handle = 16;
-    *ret_service = host->gatt.next_handle++;
+    if (g->result < 0)
+        return g->result;
+    if (++g->adds == g->refuse_add)
+        return g->refusal;
+    if (slot == FAKE_SERVICES)
+        return -ENOSPC;
+    find_place(g);
+    *ret_service = g->next_handle++;
     note(host, "add", 0, *ret_service, NULL, 0);
     for (size_t i = 0; i < def->n_characteristics; i++)
         ret_handles = add(host, &def->characteristics[i], ret_handles);
+    g->services[slot].start = *ret_service;
+    g->services[slot].end = (uint16_t)(g->next_handle - 1);
     return 0;
 }
 
 int bl_gatts_add_characteristic(struct bl_host *host, uint64_t now, uint16_t service,
                                 const struct bl_gatts_characteristic *def, uint16_t *ret_handles)
 {
+    struct fake_gatt *g = &host->gatt;
+    size_t slot = slot_of(g, service);
+
     (void)now;
-    if (host->gatt.result < 0)
-        return host->gatt.result;
+    if (g->result < 0)
+        return g->result;
+    find_place(g);
+    if (slot == FAKE_SERVICES || g->services[slot].end != g->next_handle - 1)
+        return slot == FAKE_SERVICES ? -ENOENT : -ENOSPC;
     note(host, "add_characteristic", 0, service, NULL, 0);
     add(host, def, ret_handles);
+    g->services[slot].end = (uint16_t)(g->next_handle - 1);
     return 0;
 }
 
 int bl_gatts_remove(struct bl_host *host, uint64_t now, uint16_t service)
 {
+    size_t slot = slot_of(&host->gatt, service);
+
     (void)now;
+    if (slot == FAKE_SERVICES)
+        return -ENOENT;
     note(host, "remove", 0, service, NULL, 0);
-    if (service < host->gatt.next_handle) /* right where what is behind it goes too */
-        host->gatt.next_handle = service;
+    host->gatt.services[slot].start = host->gatt.services[slot].end = 0;
     return 0;
 }
 

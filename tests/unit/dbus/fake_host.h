@@ -6,7 +6,7 @@
 
 #include "host.h"
 
-enum { FAKE_HANDLES = 64, FAKE_VALUE = 512, FAKE_LOG = 128 };
+enum { FAKE_HANDLES = 64, FAKE_VALUE = 512, FAKE_LOG = 128, FAKE_SERVICES = 2048 };
 
 struct fake_command {
     const char *what;
@@ -36,7 +36,10 @@ struct fake_gatt {
     size_t n;
     uint16_t mtu;         /* of every connection; 0: 23 */
     uint16_t next_handle; /* of services: they follow each other */
-    uint32_t subscribed;  /* bit n: connection n has subscribed to everything */
+    struct {
+        uint16_t start, end; /* 0: none */
+    } services[FAKE_SERVICES];
+    uint32_t subscribed; /* bit n: connection n has subscribed to everything */
     struct {
         uint8_t data[FAKE_VALUE];
         uint16_t len;
