@@ -55,6 +55,8 @@ int bus_sub_write(struct bus_sub *s, struct bus_call *call);
 void bus_sub_failed(struct bus_sub *s, uint8_t bits);
 /* Ends it: where that changes the union, the CCCD is written, and nobody waits for that. */
 void bus_sub_end(struct bus_sub *s);
+/* All of an owner that uses the connection no more. */
+void bus_sub_end_all(const struct bus_owner *owner, uint16_t conn);
 
 /* gattc_pipe.c */
 int bus_gattc_method_acquire_write(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -338,6 +338,27 @@ void bus_sub_end(struct bus_sub *s)
     target_settle(t, BL_DISCONNECTED);
 }
 
+static struct bus_sub *sub_of(const struct bus_owner *owner, uint16_t conn)
+{
+    list_each(l, next, &owner->things)
+    {
+        struct bus_thing *thing = list_entry(l, struct bus_thing, link);
+        struct bus_sub *s = list_entry(thing, struct bus_sub, thing);
+        if (thing->kind == &SUBSCRIPTION && s->conn == conn)
+            return s;
+    }
+    return NULL;
+}
+
+/* From the start each time: a socket's goes with its socket, which may be the next thing. */
+void bus_sub_end_all(const struct bus_owner *owner, uint16_t conn)
+{
+    struct bus_sub *s;
+
+    while ((s = sub_of(owner, conn)))
+        bus_sub_end(s);
+}
+
 void bus_sub_failed(struct bus_sub *s, uint8_t bits)
 {
     if (s->bits != bits || s->ending)

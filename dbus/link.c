@@ -9,6 +9,8 @@
 #include "link.h"
 
 #include "conn.h"
+#include "gattc.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <string.h>
@@ -146,6 +148,8 @@ static int method_disconnect(sd_bus_message *m, void *userdata, sd_bus_error *er
     if (o.force || bus_conn_is_last(use))
         return link_disconnect(a, m, c, &o, error);
     bus_conn_leave(use);
+    bus_sub_end_all(owner, conn);
+    bus_sockets_end_all(a, owner, conn);
     return sd_bus_reply_method_return(m, "b", 1);
 }
 

@@ -234,6 +234,16 @@ void bus_sockets_conn_gone(struct bus_adapter *a, uint16_t conn, bool server)
     }
 }
 
+void bus_sockets_end_all(struct bus_adapter *a, const struct bus_owner *owner, uint16_t conn)
+{
+    list_each(l, next, sockets_of(a))
+    {
+        struct bus_socket *s = list_entry(l, struct bus_socket, link);
+        if (s->conn == conn && s->thing.owner == owner)
+            bus_socket_end(s);
+    }
+}
+
 void bus_sockets_on_mtu(struct bus_adapter *a, const struct bl_event *e)
 {
     list_each(l, next, sockets_of(a))

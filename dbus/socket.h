@@ -61,5 +61,7 @@ int bus_socket_give(struct bus_socket *s, sd_bus_message *m, int fd);
 
 /* Those of a connection that has ended, of one of the interfaces. */
 void bus_sockets_conn_gone(struct bus_adapter *a, uint16_t conn, bool server);
+/* Those of an owner that uses the connection no more. */
+void bus_sockets_end_all(struct bus_adapter *a, const struct bus_owner *owner, uint16_t conn);
 /* BL_EV_MTU: packets may be longer. */
 void bus_sockets_on_mtu(struct bus_adapter *a, const struct bl_event *e);

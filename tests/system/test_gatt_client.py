@@ -501,6 +501,23 @@ async def test_subscribing_makes_a_user():
         await c.expect("Notified", p.conn, p.handles[0], b"still there")
 
 
+async def test_who_ends_its_use_ends_its_subscriptions():
+    async with World() as world:
+        p = await Pair(world).start()
+        h = p.handles[0]
+        c = await p.b.new_client()
+        await p.b.call("Adapter1", "Attach", "a{sv}", {}, client=c)
+        await p.ask("Subscribe", "qya{sv}", h, 1, {}, client=c)
+        await p.b.call(G, "AcquireWrite", "qqa{sv}", p.conn, h, {}, client=c)
+        assert (await p.b.stats())["sockets-open"] == 1
+        await p.ask("Subscribe", "qya{sv}", h, 2, {})
+        await p.a.client.expect("Subscribed", p.mine, h, 3)
+        assert await p.b.call("Link1", "Disconnect", "qa{sv}", p.conn, {}, client=c) == [True]
+        await p.a.client.expect("Subscribed", p.mine, h, 2)
+        stats = await p.b.stats()
+        assert stats["gattc-subscriptions-open"] == 1 and stats["sockets-open"] == 0, stats
+
+
 async def test_subscribes_at_once_share_the_write():
     async with World() as world:
         p = await Pair(world).start()
@@ -581,8 +598,9 @@ async def test_listen_for_limits():
         assert await call == [bytes(200)] * 3, "answered where RxBuf is exceeded"
         # One that vanishes leaves nothing behind.
         gone = await p.b.new_client()
-        asyncio.ensure_future(p.ask("ListenFor", "qua{sv}", h, 1, {}, client=gone))
+        call = asyncio.ensure_future(p.ask("ListenFor", "qua{sv}", h, 1, {}, client=gone))
         await listening(p, 1)
+        call.cancel()
         gone.close()
         await listening(p, 0)
         assert (await p.b.stats())["calls-open"] == 0
@@ -675,10 +693,12 @@ async def test_a_client_that_vanishes_takes_back_what_has_not_begun():
     async with World() as world:
         p = await Pair(world).start()
         gone = await p.b.new_client()
-        for _ in range(60):
-            asyncio.ensure_future(p.ask("Read", "qa{sv}", p.handles[1], {}, client=gone))
+        calls = [asyncio.ensure_future(p.ask("Read", "qa{sv}", p.handles[1], {}, client=gone))
+                 for _ in range(60)]
         while (await p.b.stats())["gattc-calls-open"] < 50:
             await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
         gone.close()
         assert await p.ask("Read", "qa{sv}", p.handles[0], {}) == b"\x01\x02"
         await p.b.client.expect("NameOwnerChanged", gone.name, gone.name, "")
