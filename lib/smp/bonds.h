@@ -21,15 +21,19 @@ struct bl_bonds {
 
 void bl_bonds_init(struct bl_bonds *b, struct bl_evq *events);
 void bl_bonds_deinit(struct bl_bonds *b); /* wiped */
-/* NULL when there is none. find_irk: whose key made this private address (lib/gap/privacy caches
- * it). */
+/* NULL when there is none. */
 struct bl_bond *bl_bonds_find(const struct bl_bonds *b, const struct bl_addr *identity);
-/* 0; -ENOBUFS; -ENOMEM. Replaces the one of the same identity. quiet: loaded, not news. */
-int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet);
+/*
+ * 0; -ENOBUFS; -ENOMEM. Takes the place of the one of the same identity. quiet: loaded, not news.
+ * *ret_evicted (may be NULL) is who had to make room, zero for nobody: it has gone with its event.
+ */
+int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet,
+                 struct bl_addr *ret_evicted);
 /* Whether a new bond may take an old one's place: at no lower a level. */
 bool bl_bonds_may_replace(const struct bl_bond *old, const struct bl_bond *bond);
+/* With its event. */
 void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond);
-void bl_bonds_clear(struct bl_bonds *b);
-/* It was changed in place, or used. */
-void bl_bonds_changed(struct bl_bonds *b, struct bl_bond *bond);
-void bl_bonds_used(struct bl_bonds *b, struct bl_bond *bond);
+void bl_bonds_clear(struct bl_bonds *b); /* without */
+/* It was changed in place: the event; used: the last to make room. */
+void bl_bonds_changed(struct bl_bonds *b, const struct bl_bond *bond);
+void bl_bonds_used(struct bl_bonds *b, const struct bl_bond *bond);

@@ -79,7 +79,8 @@ void pairing_sc_begin(struct bl_pairing *p, uint64_t now)
 /* The bit of this round, or 0 where no passkey is involved: 2.3.5.6.3 */
 static uint8_t sc_z(const struct bl_pairing *p)
 {
-    return p->choice.method == BL_SMP_PASSKEY ? (uint8_t)(0x80u | (p->passkey >> p->round & 1u)) : 0;
+    return p->choice.method == BL_SMP_PASSKEY ? (uint8_t)(0x80u | (p->passkey >> p->round & 1u))
+                                              : 0;
 }
 
 static bool sc_confirm_value(struct bl_pairing *p, uint64_t now, bool own, uint8_t out[static 16])

@@ -43,6 +43,8 @@ struct bl_smp *bl_smp_new(struct bl_hci *hci, const struct bl_env *env, struct b
 struct bl_smp *bl_smp_free(struct bl_smp *s);
 struct bl_bonds *bl_smp_bonds(struct bl_smp *s);
 
+/* Our identity, when the controller is ready. */
+void bl_smp_ready(struct bl_smp *s, const struct bl_addr *identity);
 int bl_smp_open(struct bl_smp *s, uint64_t now, const struct bl_smp_link *link);
 /* Everything on it ends, with events. */
 void bl_smp_close(struct bl_smp *s, uint64_t now, uint16_t conn, bl_status status);

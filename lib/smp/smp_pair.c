@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * smp_pair: pairings on links: with what they begin, what they say, and what becomes of their keys.
+ *
+ * A peer that is bonded may only pair anew at the level that its bond has: less is refused before
+ * anything is exchanged (Authentication Requirements), and once more at the end, when the peer has
+ * told its identity, so that nobody takes another one's bond by claiming to be it.
+ */
+
+#include "smp/smp_internal.h"
+
+#include "crypto/crypto.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SMP_BACK_OFF_US   1000000u
+#define SMP_BACK_OFF_MOST 6 /* doublings: 64 s */
+
+/* ---- repeated attempts: Core 5.4, Vol 3, Part H, 2.3.6 ---- */
+
+static const struct bl_addr *pair_who(const struct smp_conn *c)
+{
+    return bl_addr_is_zero(&c->link.identity) ? &c->link.peer : &c->link.identity;
+}
+
+static unsigned pair_attempts_index(const struct bl_smp *s, const struct smp_conn *c)
+{
+    unsigned i = 0;
+
+    while (i < s->n_attempts && !bl_addr_eq(&s->attempts[i].peer, pair_who(c)))
+        i++;
+    return i;
+}
+
+bool smp_pair_blocked(const struct bl_smp *s, uint64_t now, const struct smp_conn *c)
+{
+    unsigned i = pair_attempts_index(s, c);
+
+    return i < s->n_attempts && now < s->attempts[i].until;
+}
+
+/* A few failures are people's mistakes; after these each doubles the wait. */
+static void pair_count_failure(struct bl_smp *s, uint64_t now, const struct smp_conn *c)
+{
+    unsigned i = pair_attempts_index(s, c);
+
+    if (i == s->n_attempts) {
+        if (s->n_attempts == SMP_ATTEMPTS) { /* the oldest one is forgotten */
+            memmove(&s->attempts[0], &s->attempts[1], (SMP_ATTEMPTS - 1) * sizeof(s->attempts[0]));
+            s->n_attempts--;
+            i--;
+        }
+        s->n_attempts++;
+        s->attempts[i] = (struct smp_attempts){.peer = *pair_who(c)};
+    }
+    unsigned failed = ++s->attempts[i].failed;
+    if (failed < SMP_FREE_TRIES)
+        return;
+    unsigned doublings = failed - SMP_FREE_TRIES;
+    if (doublings > SMP_BACK_OFF_MOST)
+        doublings = SMP_BACK_OFF_MOST;
+    s->attempts[i].until = now + ((uint64_t)SMP_BACK_OFF_US << doublings);
+}
+
+static void pair_forget_failures(struct bl_smp *s, const struct smp_conn *c)
+{
+    unsigned i = pair_attempts_index(s, c);
+
+    if (i < s->n_attempts)
+        s->attempts[i] = s->attempts[--s->n_attempts];
+}
+
+/* ---- beginning ---- */
+
+static bool pair_le_secure(const struct bl_smp *s, const struct bl_pair_params *want)
+{
+    return want->has_le_secure ? want->le_secure : s->config->le_secure;
+}
+
+/* What a bond of that peer demands of a pairing that would take its place. */
+static void pair_keep_level(struct bl_pairing_params *p, const struct bl_bond *bond)
+{
+    const struct bl_ltk *ltk = bond->has_peer_ltk ? &bond->peer_ltk : &bond->local_ltk;
+
+    p->must_authenticate |= bond->authenticated;
+    p->sc_only |= bond->secure_connections;
+    if (ltk->size > p->min_key_size && ltk->size <= BL_SMP_KEY_MAX)
+        p->min_key_size = ltk->size;
+}
+
+static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pairing_params *p)
+{
+    static const uint8_t no_irk[16];
+    const struct bl_config *config = s->config;
+    const struct bl_pair_params *want = &c->want;
+    const struct bl_bond *bond = smp_bond_of(s, c);
+
+    *p = (struct bl_pairing_params){
+        .env = s->env,
+        .initiator = c->link.role == BL_ROLE_CENTRAL,
+        .own = c->link.own,
+        .peer = c->link.peer,
+        .io = (enum bl_io)(want->has_io ? want->io : config->io),
+        .bond = want->has_bond ? want->bond : config->bond,
+        .mitm = want->has_mitm ? want->mitm : config->mitm,
+        .secure_connections = true,
+        .sc_only = pair_le_secure(s, want) || want->security == BL_SECURITY_SC,
+        .must_authenticate = want->security >= BL_SECURITY_AUTHENTICATED,
+        .min_key_size = config->min_key_size ? config->min_key_size : BL_SMP_KEY_MAX,
+        .max_key_size = BL_SMP_KEY_MAX,
+        .keypress = true,
+        .has_irk = !bl_crypto_equal(config->irk, no_irk, sizeof(no_irk)),
+        .identity = s->identity,
+        .signing = true,
+    };
+    if (want->security == BL_SECURITY_SC)
+        p->min_key_size = BL_SMP_KEY_MAX;
+    memcpy(p->irk, config->irk, sizeof(p->irk));
+    if (bond)
+        pair_keep_level(p, bond);
+}
+
+void smp_pair_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c, const uint8_t *first)
+{
+    struct bl_pairing_params params;
+    struct bl_smp_oob oob;
+
+    pair_params(s, c, &params);
+    params.oob = smp_oob_for(s, c, &oob);
+    c->pairing = bl_pairing_new(now, &params, first);
+    bl_crypto_wipe(&params, sizeof(params));
+    bl_crypto_wipe(&oob, sizeof(oob));
+    c->phase = SMP_PAIRING;
+    c->deadline = TIMERQ_NEVER;
+    if (!c->pairing)
+        smp_failed(s, c, BL_NO_RESOURCES);
+    else
+        smp_pair_pull(s, now, c);
+}
+
+void smp_pair_end(struct smp_conn *c)
+{
+    c->pairing = bl_pairing_free(c->pairing);
+}
+
+/* ---- Security Request: Core 5.4, Vol 3, Part H, 2.4.6 ---- */
+
+bool smp_security_request(struct bl_smp *s, const struct smp_conn *c)
+{
+    struct bl_pairing_params p;
+    uint8_t pdu[2] = {BL_SMP_SECURITY_REQUEST, BL_SMP_AUTH_SC};
+
+    pair_params(s, c, &p);
+    pdu[1] |= p.bond ? BL_SMP_AUTH_BONDING : 0;
+    pdu[1] |= p.mitm || p.must_authenticate ? BL_SMP_AUTH_MITM : 0;
+    bl_crypto_wipe(&p, sizeof(p));
+    return smp_send(s, c, pdu, sizeof(pdu));
+}
+
+void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t auth)
+{
+    static const uint8_t refuse[2] = {BL_SMP_FAILED, BL_SMP_PAIRING_NOT_SUPPORTED};
+    const struct bl_bond *bond = smp_bond_of(s, c);
+    bool mitm = auth & BL_SMP_AUTH_MITM;
+
+    /* While something is under way, and where the link is as good as is asked for, it changes
+     * nothing. */
+    if (c->phase != SMP_IDLE || (c->security.encrypted && (!mitm || c->security.authenticated)))
+        return;
+    if (!c->security.encrypted && bond && (!mitm || bond->authenticated) &&
+        smp_encrypt_bonded(s, now, c))
+        return;
+    if (!s->config->pairable) {
+        s->refused++;
+        (void)smp_send(s, c, refuse, sizeof(refuse));
+        return;
+    }
+    if (smp_pair_blocked(s, now, c))
+        return;
+    c->want.has_mitm = mitm;
+    c->want.mitm = mitm;
+    smp_pair_begin(s, now, c, NULL);
+}
+
+/* ---- what a pairing says ---- */
+
+static void pair_ask(struct bl_smp *s, const struct smp_conn *c, const struct bl_pairing_out *out)
+{
+    static const uint8_t actions[] = {[BL_SMP_USER_NOTHING] = BL_PASSKEY_NONE,
+                                      [BL_SMP_USER_DISPLAY] = BL_PASSKEY_DISPLAY,
+                                      [BL_SMP_USER_INPUT] = BL_PASSKEY_INPUT,
+                                      [BL_SMP_USER_COMPARE] = BL_PASSKEY_COMPARE};
+
+    bl_evq_push(s->events, &(struct bl_event){.kind = BL_EV_PASSKEY,
+                                              .passkey = {.conn = c->link.conn,
+                                                          .action = actions[out->ask.user],
+                                                          .passkey = out->ask.passkey}});
+}
+
+/* Who the bond is of: the identity it told, else its address where that is one. */
+static bool pair_identity(const struct smp_conn *c, const struct bl_pairing_keys *keys,
+                          struct bl_addr *ret)
+{
+    if (!bl_addr_is_zero(&keys->peer_identity))
+        *ret = keys->peer_identity;
+    else
+        *ret = *pair_who(c);
+    return ret->type == ADDR_PUBLIC || bl_addr_is_static(ret);
+}
+
+static void pair_make_bond(const struct bl_pairing_keys *keys, const struct bl_addr *identity,
+                           struct bl_bond *ret)
+{
+    *ret = (struct bl_bond){
+        .identity = *identity,
+        .authenticated = keys->authenticated,
+        .secure_connections = keys->secure_connections,
+        .has_local_ltk = keys->has_local_ltk,
+        .has_peer_ltk = keys->has_peer_ltk,
+        .has_irk = keys->has_peer_irk,
+        .has_local_csrk = keys->has_local_csrk,
+        .has_peer_csrk = keys->has_peer_csrk,
+        .local_ltk = keys->local_ltk,
+        .peer_ltk = keys->peer_ltk,
+        .aware = true,
+    };
+    memcpy(ret->irk, keys->peer_irk, 16);
+    memcpy(ret->local_csrk, keys->local_csrk, 16);
+    memcpy(ret->peer_csrk, keys->peer_csrk, 16);
+}
+
+/* 1: bonded; 0: not bonded, which is no failure; -EPERM: it would take the place of a better one.
+ */
+static int pair_bond(struct bl_smp *s, const struct bl_pairing_keys *keys,
+                     const struct bl_addr *identity)
+{
+    struct bl_addr evicted;
+    struct bl_bond bond;
+
+    pair_make_bond(keys, identity, &bond);
+    const struct bl_bond *old = bl_bonds_find(&s->bonds, identity);
+    int r = old && !bl_bonds_may_replace(old, &bond) ? -EPERM : 0;
+    if (r == 0) {
+        r = bl_bonds_put(&s->bonds, &bond, false, &evicted);
+        if (r == 0 && !bl_addr_is_zero(&evicted))
+            smp_tell_bond(s, BL_SMP_BOND_GONE, &evicted);
+        if (r < 0)
+            bl_env_log(s->env, BL_LOG_WARNING, "there is no room for another bond (%d)", r);
+        r = r == 0;
+    }
+    bl_crypto_wipe(&bond, sizeof(bond));
+    if (r == 1)
+        smp_tell_bond(s, BL_SMP_BOND_ADDED, identity);
+    return r;
+}
+
+static void pair_learn_identity(struct bl_smp *s, struct smp_conn *c,
+                                const struct bl_addr *identity)
+{
+    if (bl_addr_eq(&c->link.identity, identity))
+        return;
+    c->link.identity = *identity;
+    bl_evq_push(s->events,
+                &(struct bl_event){.kind = BL_EV_IDENTITY, .identity = {c->link.conn, *identity}});
+    smp_tell(s, c, BL_SMP_IDENTITY);
+}
+
+static void pair_done(struct bl_smp *s, struct smp_conn *c, const struct bl_pairing_keys *keys)
+{
+    struct bl_addr identity;
+    bool known = pair_identity(c, keys, &identity);
+    int bonded = known && keys->bonded ? pair_bond(s, keys, &identity) : 0;
+
+    smp_oob_used(s, c);
+    if (bonded < 0) { /* whoever this is, it is not to go on as if it were the other one */
+        smp_failed(s, c, BL_STATUS_SMP + BL_SMP_AUTHENTICATION_REQUIREMENTS);
+        c->security = (struct bl_security){0};
+        smp_tell(s, c, BL_SMP_SECURITY);
+        smp_tell(s, c, BL_SMP_DROP);
+        return;
+    }
+    if (known && bonded)
+        pair_learn_identity(s, c, &identity);
+    c->security.authenticated = keys->authenticated;
+    c->security.secure_connections = keys->secure_connections;
+    c->security.bonded = bonded > 0;
+    c->security.key_size = keys->key_size;
+    s->paired++;
+    pair_forget_failures(s, c);
+    smp_succeeded(s, c);
+}
+
+static void pair_over(struct bl_smp *s, uint64_t now, struct smp_conn *c, bl_status status)
+{
+    bool encrypted = c->security.encrypted && c->security.key_size == 0;
+
+    smp_oob_used(s, c);
+    if (status == BL_TIMEOUT)
+        c->dead = true;
+    else
+        pair_count_failure(s, now, c);
+    smp_failed(s, c, status);
+    if (encrypted) { /* in the middle of the keys: encrypted with a key that is worth nothing */
+        c->security = (struct bl_security){0};
+        smp_tell(s, c, BL_SMP_SECURITY);
+        smp_tell(s, c, BL_SMP_DROP);
+    }
+}
+
+void smp_pair_pull(struct bl_smp *s, uint64_t now, struct smp_conn *c)
+{
+    struct bl_pairing_out out;
+
+    while (c->pairing && bl_pairing_next(c->pairing, &out)) {
+        switch (out.kind) {
+        case BL_PAIRING_SEND:
+            if (!smp_send(s, c, out.send.pdu, out.send.n))
+                bl_env_log(s->env, BL_LOG_WARNING, "connection %u: no room for an SMP PDU",
+                           c->link.conn);
+            break;
+        case BL_PAIRING_ENCRYPT: {
+            struct bl_ltk ltk = {.size = BL_SMP_KEY_MAX};
+            const struct smp_level level = {0};
+            memcpy(ltk.key, out.key, 16);
+            if (!smp_encrypt(s, now, c, &ltk, &level))
+                bl_pairing_encrypted(c->pairing, now, false);
+            bl_crypto_wipe(&ltk, sizeof(ltk));
+            break;
+        }
+        case BL_PAIRING_ASK:
+            pair_ask(s, c, &out);
+            break;
+        case BL_PAIRING_KEYPRESS:
+            bl_evq_push(s->events, &(struct bl_event){.kind = BL_EV_KEYPRESS,
+                                                      .keypress = {c->link.conn, out.keypress}});
+            break;
+        case BL_PAIRING_DONE:
+            pair_done(s, c, &out.keys);
+            break;
+        case BL_PAIRING_FAILED:
+            pair_over(s, now, c, out.status);
+            break;
+        }
+        bl_crypto_wipe(&out, sizeof(out));
+    }
+}
