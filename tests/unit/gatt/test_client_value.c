@@ -129,6 +129,7 @@ static const struct play good[] = {
     {"at an offset, up to 512", read_long_at_10, 517, S({"0c 0300 0a00", "0d 5a*502"}),
      "value 3 502 octets of 5a\ndone 0\n"},
     {"at the end", read_at_512, 23, S({"0c ffff 0002", "0d"}), "value ffff \ndone 0\n"},
+    {"nothing at 65535", read_at_ffff, 23, S({"0c 0300 ffff", "0d"}), "value 3 \ndone 0\n"},
     /* GATT/CL/GAR/BV-03-C: by UUID */
     {"none", by_uuid, 23, S({BY, "01 08 1000 0a"}), "done 0\n"},
     {"at the last handle", by_uuid_last, 23, S({"08 ffff ffff 002a", "09 03 ffff 01"}),
