@@ -143,7 +143,8 @@ static uint8_t read_at(struct bl_gatt_conn *c, struct server_request *q, uint16_
     if (!pdu)
         return BL_ATT_INSUFFICIENT_RESOURCES;
     wr_u8(&w, answer);
-    wr_bytes(&w, v.data + offset, n);
+    if (n > 0) /* an empty value may have no octets to point at */
+        wr_bytes(&w, v.data + offset, n);
     if (!goes_on)
         read_tell(c, a);
     /* A full answer makes the client ask for more, though there be none. */
