@@ -69,6 +69,11 @@ static int read_two(void)
     return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){4, 3}, 2, &op);
 }
 
+static int read_three(void)
+{
+    return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){3, 4, 5}, 3, &op);
+}
+
 static int read_same(void)
 {
     return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){3, 3, 3}, 3, &op);
@@ -170,6 +175,12 @@ static const struct play good[] = {
      "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
     {"the second with half a length", read_two, 23, S({TWO, "21 1300 5a*19 01"}, {READ, "0b bb"}),
      "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
+    {"the first of three cut", read_three, 23,
+     S({"20 0300 0400 0500", "21 1500 5a*20"}, {READ, "0b 5a*21"},
+       {"20 0400 0500", "21 0000 0000"}),
+     "value 3 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 4 \nvalue 5 \ndone 0\n"},
+    {"512 and nothing", read_two, 517, S({TWO, "21 0002 5a*512 0000"}),
+     "value 4 512 octets of 5a\nvalue 3 \ndone 0\n"},
     {"more than fit a request", read_13, 23,
      S({"20 0100 0200 0300 0400 0500 0600 0700 0800 0900 0a00 0b00",
         "21 0000 0000 0000 0000 0000 0000 0000 0000 0000 0000"},
