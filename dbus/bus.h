@@ -53,6 +53,13 @@ struct bus_adapter_ops {
     /* btsnoop to fd (borrowed; the daemon duplicates it); -EBUSY when one runs. */
     int (*capture_start)(void *ctx, int fd, bool keys, uint32_t snaplen);
     void (*capture_stop)(void *ctx);
+    /* Stores or deletes a bond; failures are logged by the daemon and do not undo the bond. NULL:
+     * nothing is kept. */
+    void (*bond_write)(void *ctx, const struct bl_bond *bond);
+    void (*bond_delete)(void *ctx, const struct bl_addr *identity);
+    /* Gives every stored bond to bl_bond_add(): at BL_EV_READY, and when a secrets provider has
+     * left. */
+    void (*bonds_load)(void *ctx);
 };
 
 /* A file descriptor of a client's socket that the loop watches for dbus/. */
