@@ -66,7 +66,8 @@ void bl_att_close(struct bl_att_bearer *b, bl_status status)
     }
     b->n_waiting = 0;
     b->request = b->answering = b->owed_error = 0;
-    b->request_waits = b->indication_waits = b->indicating = b->owed_confirmation = false;
+    b->indicating = b->owed_confirmation = false;
+    b->request_mark = b->indicate_mark = 0;
     b->request_until = b->indicate_until = TIMERQ_NEVER;
 }
 
@@ -136,14 +137,38 @@ static int att_wait(struct bl_att_bearer *b, struct buf *pdu, enum att_waits kin
     return 0;
 }
 
-/* A request or an indication: at once, or behind what waits. */
-static int att_begin(struct bl_att_bearer *b, struct buf *pdu, enum att_waits kind, bool *ret_waits)
+static struct bl_hci_link_stats att_stats(const struct bl_att_bearer *b)
 {
-    *ret_waits = !list_empty(&b->waiting) || !att_room(b, BL_MAX_TX_PDUS);
-    if (*ret_waits)
-        return att_wait(b, pdu, kind, 0);
+    struct bl_hci_link_stats stats = {0};
+
+    (void)bl_hci_link_stats(b->hci, b->handle, &stats);
+    return stats;
+}
+
+/* Sends a request or an indication: its mark. */
+static uint64_t att_send_timed(struct bl_att_bearer *b, struct buf *pdu)
+{
+    bool ahead = bl_hci_queued(b->hci, b->handle) > 0;
+
     att_send(b, pdu);
-    return 0;
+    if (!ahead)
+        return 0;
+    const struct bl_hci_link_stats stats = att_stats(b);
+    b->tx_seen = stats.tx_packets;
+    return stats.tx_pdus + stats.queued;
+}
+
+/* A request or an indication: at once, or behind what waits. */
+static int att_begin(struct bl_att_bearer *b, struct buf *pdu, enum att_waits kind,
+                     uint64_t *ret_mark)
+{
+    if (list_empty(&b->waiting) && att_room(b, BL_MAX_TX_PDUS)) {
+        *ret_mark = att_send_timed(b, pdu);
+        return 0;
+    }
+    *ret_mark = BL_ATT_HERE;
+    b->tx_seen = att_stats(b).tx_packets;
+    return att_wait(b, pdu, kind, 0);
 }
 
 int bl_att_request(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, const struct wr *w)
@@ -157,12 +182,12 @@ int bl_att_request(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, const
         return r;
 
     uint8_t opcode = pdu->data[ATT_L2CAP_HEADER];
-    bool waits;
-    r = att_begin(b, pdu, ATT_WAITS_REQUEST, &waits);
+    uint64_t mark;
+    r = att_begin(b, pdu, ATT_WAITS_REQUEST, &mark);
     if (r < 0)
         return r;
     b->request = opcode;
-    b->request_waits = waits;
+    b->request_mark = mark;
     b->request_until = now + BL_ATT_TIMEOUT_US;
     return 0;
 }
@@ -189,11 +214,11 @@ int bl_att_indicate(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, cons
         return -EBUSY;
     }
     int r = att_check(b, pdu, w);
-    bool waits;
-    if (r < 0 || (r = att_begin(b, pdu, ATT_WAITS_INDICATION, &waits)) < 0)
+    uint64_t mark;
+    if (r < 0 || (r = att_begin(b, pdu, ATT_WAITS_INDICATION, &mark)) < 0)
         return r;
     b->indicating = true;
-    b->indication_waits = waits;
+    b->indicate_mark = mark;
     b->indicate_until = now + BL_ATT_TIMEOUT_US;
     return 0;
 }
@@ -295,6 +320,45 @@ static void att_flush_owed(struct bl_att_bearer *b)
         att_confirm(b);
 }
 
+static bool att_is_on_its_way(uint64_t mark)
+{
+    return mark != 0 && mark != BL_ATT_HERE;
+}
+
+/* The time of what has left meanwhile begins now. */
+static void att_look(struct bl_att_bearer *b, uint64_t now)
+{
+    if (!att_is_on_its_way(b->request_mark) && !att_is_on_its_way(b->indicate_mark))
+        return;
+    const struct bl_hci_link_stats stats = att_stats(b);
+    if (att_is_on_its_way(b->request_mark) && stats.tx_pdus >= b->request_mark) {
+        b->request_mark = 0;
+        b->request_until = now + BL_ATT_TIMEOUT_US;
+    }
+    if (att_is_on_its_way(b->indicate_mark) && stats.tx_pdus >= b->indicate_mark) {
+        b->indicate_mark = 0;
+        b->indicate_until = now + BL_ATT_TIMEOUT_US;
+    }
+}
+
+static void att_leaves(struct bl_att_bearer *b, uint64_t now, struct att_waiting *w)
+{
+    switch (w->kind) {
+    case ATT_WAITS_PUSH:
+        b->n_waiting--;
+        att_send(b, w->pdu);
+        break;
+    case ATT_WAITS_REQUEST:
+        b->request_mark = att_send_timed(b, w->pdu);
+        b->request_until = now + BL_ATT_TIMEOUT_US;
+        break;
+    case ATT_WAITS_INDICATION:
+        b->indicate_mark = att_send_timed(b, w->pdu);
+        b->indicate_until = now + BL_ATT_TIMEOUT_US;
+        break;
+    }
+}
+
 bool bl_att_flush(struct bl_att_bearer *b, uint64_t now)
 {
     if (b->dead)
@@ -305,18 +369,11 @@ bool bl_att_flush(struct bl_att_bearer *b, uint64_t now)
         if (!att_room(b, w->kind == ATT_WAITS_PUSH ? BL_ATT_TX_UNACKED : BL_MAX_TX_PDUS))
             break;
         list_remove(&w->link);
-        att_send(b, w->pdu);
-        /* it moves: the time of what waits behind it, and its own, begins */
-        if (b->request_waits)
-            b->request_until = now + BL_ATT_TIMEOUT_US;
-        if (b->indication_waits)
-            b->indicate_until = now + BL_ATT_TIMEOUT_US;
-        b->request_waits = b->request_waits && w->kind != ATT_WAITS_REQUEST;
-        b->indication_waits = b->indication_waits && w->kind != ATT_WAITS_INDICATION;
-        b->n_waiting -= w->kind == ATT_WAITS_PUSH;
+        att_leaves(b, now, w);
         bl_evq_op_done(b->events, w->op, BL_OK);
         free(w);
     }
+    att_look(b, now);
     return bl_att_waits(b);
 }
 
@@ -376,11 +433,12 @@ static enum bl_att_in att_in_confirm(struct bl_att_bearer *b, bool valid)
 {
     if (!valid)
         return BL_ATT_IN_NONE;
-    if (!b->indicating || b->indication_waits) {
+    if (!b->indicating || b->indicate_mark == BL_ATT_HERE) {
         b->unexpected++;
         return BL_ATT_IN_NONE;
     }
     b->indicating = false;
+    b->indicate_mark = 0;
     b->indicate_until = TIMERQ_NEVER;
     return BL_ATT_IN_CONFIRM;
 }
@@ -412,12 +470,13 @@ static enum bl_att_in att_in_error(struct bl_att_pdu *pdu)
  * cost the link 30 s later. */
 static enum bl_att_in att_in_response(struct bl_att_bearer *b, struct bl_att_pdu *pdu, bool valid)
 {
-    if (b->request == 0 || b->request_waits) {
+    if (b->request == 0 || b->request_mark == BL_ATT_HERE) {
         b->unexpected++;
         return BL_ATT_IN_NONE;
     }
     pdu->request = b->request;
     b->request = 0;
+    b->request_mark = 0;
     b->request_until = TIMERQ_NEVER;
     b->asked = b->asked || pdu->request == BL_ATT_MTU_REQ;
     if (!valid)
@@ -466,7 +525,7 @@ static enum bl_att_in att_in(struct bl_att_bearer *b, const struct bl_att_row *r
  * of those is an answer, and no good one. Anything else is taken as a request. */
 static enum bl_att_in att_in_unknown(struct bl_att_bearer *b, struct bl_att_pdu *pdu)
 {
-    if (!(pdu->opcode & 0xc0) && (pdu->opcode & 1) && b->request && !b->request_waits)
+    if (!(pdu->opcode & 0xc0) && (pdu->opcode & 1) && b->request && b->request_mark != BL_ATT_HERE)
         return att_in_response(b, pdu, false);
     b->unexpected++;
     if (!(pdu->opcode & 0x40))
@@ -500,14 +559,34 @@ enum bl_att_in bl_att_receive(struct bl_att_bearer *b, uint64_t now, const uint8
 
 uint64_t bl_att_deadline(const struct bl_att_bearer *b)
 {
+    if (b->dead)
+        return TIMERQ_NEVER;
     return b->request_until < b->indicate_until ? b->request_until : b->indicate_until;
+}
+
+/* What has not left has as much time again, if anything does. */
+static void att_prolong(struct bl_att_bearer *b, uint64_t now)
+{
+    uint64_t left = att_stats(b).tx_packets;
+
+    att_look(b, now);
+    if (left == b->tx_seen)
+        return;
+    b->tx_seen = left;
+    if (b->request_mark && b->request_until <= now)
+        b->request_until = now + BL_ATT_TIMEOUT_US;
+    if (b->indicate_mark && b->indicate_until <= now)
+        b->indicate_until = now + BL_ATT_TIMEOUT_US;
 }
 
 bool bl_att_tick(struct bl_att_bearer *b, uint64_t now)
 {
     if (b->dead || now < bl_att_deadline(b))
         return false;
+    if (b->request_mark || b->indicate_mark)
+        att_prolong(b, now);
+    if (now < bl_att_deadline(b))
+        return false;
     b->dead = true;
-    b->request_until = b->indicate_until = TIMERQ_NEVER;
     return true;
 }

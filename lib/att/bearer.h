@@ -16,8 +16,9 @@
  * confirmation overtake; where there is no room or memory even for them, they are kept back.
  * bl_att_flush() sends what has got room, to be called when the controller has taken packets.
  *
- * A request's or indication's 30 s begin when lib/hci has it; while it waits for room, again with
- * every PDU in front of it that leaves.
+ * A request's or indication's 30 s begin when it leaves for the controller: what is in front of it
+ * on a slow link may take longer than that. If nothing at all leaves for 30 s, they are over as
+ * well.
  */
 
 #include "att/att.h"
@@ -26,9 +27,10 @@
 #include "evq.h"
 #include "hci/hci.h"
 
+#define BL_ATT_HERE       UINT64_MAX
 #define BL_ATT_TIMEOUT_US 30000000u /* Core 5.4, Vol 3, Part F, 3.3.3 */
 
-enum { BL_ATT_TX_UNACKED = BL_MAX_TX_PDUS - 8 };
+enum { BL_ATT_TX_UNACKED = 16 }; /* and no more, so that answers need not wait long behind them */
 
 struct bl_att_bearer {
     struct bl_hci *hci;
@@ -47,7 +49,10 @@ struct bl_att_bearer {
 
     struct list waiting; /* struct att_waiting: what has no room, in order */
     unsigned n_waiting;  /* commands and notifications in it */
-    bool request_waits, indication_waits;
+    /* Of the request and the indication while they have not left: how many PDUs have when they
+     * have; BL_ATT_HERE in `waiting`. 0: left. */
+    uint64_t request_mark, indicate_mark;
+    uint64_t tx_seen;             /* packets that had left when we last looked whether any do */
     struct buf *response;         /* without room */
     uint8_t owed_error;           /* without room or memory: the answer to `answering`; 0: none */
     uint16_t owed_handle;         /* in it */
@@ -116,17 +121,19 @@ int bl_att_indicate(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, cons
  * -EMSGSIZE.
  */
 int bl_att_push(struct bl_att_bearer *b, struct buf *pdu, const struct wr *w, bl_op op);
-/* Sends what has got room. True while something still waits. */
+/* Sends what has got room. True while something still waits, or begins its time (bl_att_waits()).
+ */
 bool bl_att_flush(struct bl_att_bearer *b, uint64_t now);
 static inline bool bl_att_waits(const struct bl_att_bearer *b)
 {
-    return !b->dead &&
-           (!list_empty(&b->waiting) || b->response || b->owed_error || b->owed_confirmation);
+    return !b->dead && (!list_empty(&b->waiting) || b->response || b->owed_error ||
+                        b->owed_confirmation || b->request_mark || b->indicate_mark);
 }
 /* Whether the next bl_att_push() would return 1. */
 bool bl_att_has_room(const struct bl_att_bearer *b);
 
 uint64_t bl_att_deadline(const struct bl_att_bearer *b);
-/* True when time has run out for a request (b->request is left as it was) or an indication
- * (b->indicating): the bearer is dead from now on and the link is to be dropped. */
+/* True when time has run out for a request (b->request and request_until are left as they were) or
+ * an indication (b->indicating and indicate_until): the bearer is dead from now on and the link is
+ * to be dropped. */
 bool bl_att_tick(struct bl_att_bearer *b, uint64_t now);

@@ -20,8 +20,8 @@
  * disconnect ends after it, with BL_OK. Events of a change come before the op's end.
  *
  * Attributes. bl_gatt_open() follows BL_EV_CONNECTED (a connection that there is no memory for is
- * disconnected), and bl_gatt_close() comes before BL_EV_DISCONNECTED, with the status of the other
- * operations.
+ * disconnected), and bl_gatt_close() comes before BL_EV_DISCONNECTED, with 0x100 and the
+ * reason.
  *
  * The end. A connection whose disconnection the controller does not report within the command
  * timeout, its supervision timeout and a second is taken as ended with reason 0x08.

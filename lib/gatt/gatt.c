@@ -256,16 +256,14 @@ uint64_t bl_gatt_deadline(const struct bl_gatt *g)
 
 static void gatt_expired(struct bl_gatt *g, uint64_t now, struct bl_gatt_conn *c)
 {
-    bool request = c->bearer.request_until <= now, indication = c->bearer.indicate_until <= now;
-
     bl_gatt_due(c);
     if (!bl_att_tick(&c->bearer, now))
         return;
     g->timeouts++;
     g->dead[g->n_dead++] = c->conn;
-    if (request)
+    if (c->bearer.request_until <= now)
         bl_gattc_timeout(c, now);
-    if (indication)
+    if (c->bearer.indicate_until <= now)
         bl_gatts_timeout(c, now);
 }
 

@@ -308,6 +308,7 @@ size_t acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)
     if (b->sent == b->len) {
         list_remove(&b->link);
         link->queued--;
+        link->stats.tx_pdus++;
         acl->lent = b;
     }
     list_remove(&link->turn);
@@ -363,7 +364,9 @@ bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_
 {
     const struct hci_link *link = acl_find(&hci->acl, handle);
 
-    if (link)
+    if (link) {
         *ret = link->stats;
+        ret->queued = link->queued;
+    }
     return link != NULL;
 }

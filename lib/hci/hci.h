@@ -149,6 +149,8 @@ unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle);
 
 struct bl_hci_link_stats {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped;
+    uint64_t tx_pdus; /* that have left whole */
+    unsigned queued;  /* PDUs that have not */
 };
 bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_link_stats *ret);
 

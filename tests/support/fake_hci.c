@@ -157,8 +157,7 @@ unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle)
 
 bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_link_stats *ret)
 {
-    (void)hci;
     (void)handle;
-    *ret = (struct bl_hci_link_stats){0};
+    *ret = hci->stats;
     return true;
 }

@@ -36,6 +36,7 @@ struct bl_hci {
     int send_error;  /* the same for bl_hci_send() */
     unsigned queued; /* what bl_hci_queued() says */
     bool counts;     /* bl_hci_send() adds to it */
+    struct bl_hci_link_stats stats;
     struct fake_cmd commands[FAKE_HCI_COMMANDS];
     size_t n_commands, taken;
     uint64_t total; /* commands ever queued */

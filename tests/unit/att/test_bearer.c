@@ -707,20 +707,58 @@ START_TEST(a_request_goes_behind_the_commands_that_wait)
 }
 END_TEST
 
-START_TEST(the_time_of_a_request_that_waits_begins_again_while_others_leave)
+START_TEST(the_time_of_what_waits_is_prolonged_while_anything_leaves)
 {
-    hci->queued = BL_ATT_TX_UNACKED;
-    hci->counts = true;
-    ck_assert_int_eq(push(1, 0), 0);
-    ck_assert_int_eq(push(2, 0), 0);
+    hci->queued = BL_MAX_TX_PDUS;
+    hci->stats.tx_packets = 7;
     ck_assert_int_eq(request("\x0a\x01\x00", 3), 0);
-    now += 29000000u;
-    hci->queued--;
-    ck_assert(bl_att_flush(&b, now));
+    ck_assert_int_eq(indicate("\x1d\x01\x00", 3), 0);
     ck_assert_uint_eq(bl_att_deadline(&b), now + BL_ATT_TIMEOUT_US);
-    now += 29000000u;
-    ck_assert(bl_att_flush(&b, now)); /* nothing left */
-    ck_assert(bl_att_tick(&b, now + 1000000u));
+    now += BL_ATT_TIMEOUT_US;
+    hci->stats.tx_packets = 8;
+    ck_assert(!bl_att_tick(&b, now));
+    ck_assert_uint_eq(bl_att_deadline(&b), now + BL_ATT_TIMEOUT_US);
+    now += BL_ATT_TIMEOUT_US;
+    ck_assert(bl_att_tick(&b, now)); /* nothing left */
+}
+END_TEST
+
+START_TEST(the_time_of_a_request_begins_when_what_is_before_it_has_left)
+{
+    bool indication = _i == 1;
+
+    hci->queued = 3;
+    hci->stats.tx_pdus = 10;
+    hci->stats.queued = 4; /* with the one that is sent now */
+    if (indication)
+        ck_assert_int_eq(indicate("\x1d\x01\x00", 3), 0);
+    else
+        ck_assert_int_eq(request("\x0a\x01\x00", 3), 0);
+    ck_assert(bl_att_waits(&b));
+    now += 20000000u;
+    hci->stats.tx_pdus = 13;
+    ck_assert(bl_att_flush(&b, now));
+    ck_assert_uint_eq(bl_att_deadline(&b), now + 10000000u);
+    now += 5000000u;
+    hci->stats.tx_pdus = 14;
+    ck_assert(!bl_att_flush(&b, now));
+    ck_assert_uint_eq(bl_att_deadline(&b), now + BL_ATT_TIMEOUT_US);
+    now += BL_ATT_TIMEOUT_US;
+    hci->stats.tx_packets = 100; /* that others leave does not prolong it */
+    ck_assert(bl_att_tick(&b, now));
+    ck_assert_int_eq(b.request_until <= now, !indication);
+    ck_assert_int_eq(b.indicate_until <= now, indication);
+}
+END_TEST
+
+START_TEST(an_answer_that_comes_early_is_one)
+{
+    hci->queued = 3;
+    hci->stats.queued = 4;
+    ck_assert_int_eq(request("\x0a\x01\x00", 3), 0);
+    ck_assert_int_eq(in("\x0b", 1, NULL), BL_ATT_IN_RESPONSE);
+    ck_assert(!bl_att_waits(&b));
+    ck_assert_uint_eq(bl_att_deadline(&b), TIMERQ_NEVER);
 }
 END_TEST
 
@@ -910,7 +948,9 @@ int main(void)
     tcase_add_test(t, so_many_wait_and_no_more);
     tcase_add_test(t, answers_find_room_where_notifications_wait);
     tcase_add_test(t, a_request_goes_behind_the_commands_that_wait);
-    tcase_add_test(t, the_time_of_a_request_that_waits_begins_again_while_others_leave);
+    tcase_add_test(t, the_time_of_what_waits_is_prolonged_while_anything_leaves);
+    LOOP(t, the_time_of_a_request_begins_when_what_is_before_it_has_left, 2);
+    tcase_add_test(t, an_answer_that_comes_early_is_one);
     tcase_add_test(t, without_any_room_an_answer_is_kept_and_no_further_request_heard);
     tcase_add_test(t, without_any_room_an_error_and_a_confirmation_are_owed);
     tcase_add_test(t, a_link_that_has_gone_costs_nothing);

@@ -173,7 +173,14 @@ START_TEST(queue_is_bounded_and_the_pdu_is_freed_all_the_same)
     for (unsigned i = 0; i < BL_MAX_TX_PDUS; i++)
         ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), 0);
     ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), -ENOBUFS);
+    struct bl_hci_link_stats stats;
+    ck_assert(bl_hci_link_stats(c->hci, 0x40, &stats));
+    ck_assert_uint_eq(stats.tx_pdus, 0);
+    ck_assert_uint_eq(stats.queued, BL_MAX_TX_PDUS);
     ctl_pump(c);
+    ck_assert(bl_hci_link_stats(c->hci, 0x40, &stats));
+    ck_assert_uint_eq(stats.tx_pdus, 4);
+    ck_assert_uint_eq(stats.queued, BL_MAX_TX_PDUS - 4);
     for (unsigned i = 0; i < 4; i++)
         ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), 0);
     ck_assert_int_eq(bl_hci_send(c->hci, 0x40, pdu(10, 0)), -ENOBUFS);
