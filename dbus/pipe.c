@@ -456,6 +456,8 @@ void bus_pipe_resume(struct bus_pipe *p)
     bool outer = pipe_enter(p);
     p->paused = false;
     pipe_deliver(p); /* there is a batch: `packet` said to pause */
+    if (p->deaf && !p->paused && !p->over && !p->freed)
+        pipe_read(p); /* there is more: without two changes of the watch for each batch */
     if (!p->paused && !p->over && !p->freed) {
         p->deaf = false;
         pipe_want(p);
