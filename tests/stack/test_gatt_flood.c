@@ -188,6 +188,41 @@ START_TEST(a_flood_that_loses_its_link_ends_every_operation)
 }
 END_TEST
 
+/* Fragments of 27 octets, two a second: what is before the read takes minutes to leave. */
+START_TEST(a_read_behind_a_flood_on_a_slow_link_does_not_cost_the_link)
+{
+    struct bl_air_config config = bl_air_config_v40();
+    const struct bl_conn_params slow = {
+        .min_interval_us = 4000000, .max_interval_us = 4000000, .timeout_ms = 32000};
+    struct flood *f = &flood;
+    bl_op op;
+
+    memset(f, 0, sizeof(*f));
+    struct stack *s = stack_new(5, 2, &config);
+    for (size_t i = 0; i < 2; i++)
+        rig_fill(s, i, 50, &f->db[i]);
+    rig_mtu(s, 517);
+    f->len = 512;
+    stack_connect(s, 0, 1, &f->conn[0], &f->conn[1]);
+    int r = bl_gattc_exchange_mtu(s->end[1].host, s->now, f->conn[1], 0, &op);
+    rig_ok(s, 1, r, op);
+    r = bl_update_parameters(s->end[1].host, s->now, f->conn[1], &slow, &op);
+    rig_ok(s, 1, r, op);
+    stack_run(s, 60 * SECOND);
+    stack_forget(s);
+    push(s, f, 1, 0, 100);
+    ck_assert_uint_eq(f->written[1], 100);
+    uint64_t since = s->now;
+    ck_assert_int_eq(
+        bl_gattc_read(s->end[1].host, s->now, f->conn[1], f->db[0].value[5], 0, false, &op), 0);
+    ck_assert_uint_eq(stack_done(s, 1, op, 3600 * UINT64_C(1000000)).done.status, BL_OK);
+    ck_assert_uint_gt(s->now - since, 30 * SECOND);
+    ck_assert_uint_eq(rig_count(s, 1, BL_EV_DISCONNECTED, 0), 0);
+    check_numbers(s, f, 0, BL_EV_GATTS_WRITTEN, f->db[0].value[0], 100);
+    stack_free(s);
+}
+END_TEST
+
 static Suite *flood_suite(void)
 {
     Suite *suite = suite_create("stack/gatt_flood");
@@ -198,6 +233,7 @@ static Suite *flood_suite(void)
     tcase_add_loop_test(t, floods_of_write_commands_both_ways_lose_none, 0, 4);
     tcase_add_loop_test(t, floods_of_both_over_a_lossy_medium_lose_none, 0, 2);
     tcase_add_loop_test(t, a_flood_that_loses_its_link_ends_every_operation, 0, 4);
+    tcase_add_test(t, a_read_behind_a_flood_on_a_slow_link_does_not_cost_the_link);
     suite_add_tcase(suite, t);
     return suite;
 }
