@@ -96,30 +96,32 @@ static size_t octets_of(const struct gattc *t, uint16_t conn)
     return n;
 }
 
-static void listen_take(struct listen_call *l, const uint8_t *value, size_t n)
+/* How many octets more, or less, are held now; last: it gets no more than this. */
+static ptrdiff_t listen_take(struct listen_call *l, const uint8_t *value, size_t n, bool last)
 {
-    if (l->g.failed >= 0)
-        l->g.failed = sd_bus_message_append_array(l->g.reply, 'y', value, n);
+    ptrdiff_t before = (ptrdiff_t)l->octets;
+
+    l->g.failed = sd_bus_message_append_array(l->g.reply, 'y', value, n);
     l->octets += n;
     l->got++;
-    if (--l->left == 0 || l->g.failed < 0)
-        listen_end(l, BL_OK);
+    if (--l->left > 0 && !last && l->g.failed >= 0)
+        return (ptrdiff_t)n;
+    listen_end(l, BL_OK);
+    return -before;
 }
 
 void bus_gattc_listen_value(struct bus_adapter *a, uint16_t conn, uint16_t handle,
                             const uint8_t *value, size_t n)
 {
     struct gattc *t = bus_gattc_of(a);
+    ptrdiff_t held = (ptrdiff_t)octets_of(t, conn), most = (ptrdiff_t)a->config.rx_buf;
 
     list_each(p, next, &t->listeners)
     {
         struct listen_call *l = list_entry(p, struct listen_call, link);
-        if (l->g.handle != handle || l->g.conn != conn)
-            continue;
         /* The value that is one too many is still given out: none is left out of the middle. */
-        if (octets_of(t, conn) + n > a->config.rx_buf)
-            l->left = 1;
-        listen_take(l, value, n);
+        if (l->g.handle == handle && l->g.conn == conn)
+            held += listen_take(l, value, n, held + (ptrdiff_t)n > most);
     }
 }
 

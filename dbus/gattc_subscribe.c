@@ -20,7 +20,10 @@
 
 #include <errno.h>
 
-enum { GATTC_REFUSED_NONE = 0xff };
+enum {
+    GATTC_REFUSED_NONE = 0xff,
+    GATTC_MAX_SUBS = 1024, /* of one owner */
+};
 
 struct gattc_target {
     struct list link; /* gattc.targets[] */
@@ -28,6 +31,7 @@ struct gattc_target {
     uint16_t conn, handle;
     struct list subs; /* struct bus_sub.link */
     bool known;
+    bool doubtful;   /* the peer's services have changed since: a caller has it written again */
     uint8_t have;    /* what the CCCD is, if known */
     uint8_t asked;   /* what is being written */
     uint8_t refused; /* what the peer would not have last */
@@ -206,6 +210,7 @@ static void cccd_done(struct bus_call *call, const struct bl_event *e)
     t->writing = NULL;
     if (status == BL_OK) {
         t->known = true;
+        t->doubtful = false;
         t->have = t->asked;
         t->refused = GATTC_REFUSED_NONE;
         list_each(l, next, &t->subs)
@@ -313,7 +318,7 @@ int bus_sub_write(struct bus_sub *s, struct bus_call *call)
         list_append(same ? &t->now : &t->next, &call->waiting);
         return 0;
     }
-    if (t->known && want == t->have) {
+    if (t->known && !t->doubtful && want == t->have) {
         s->confirmed = s->bits;
         return 1;
     }
@@ -434,6 +439,11 @@ static int subscribe(struct bus_adapter *a, struct bus_owner *owner, struct bus_
 
     if (!s && bits == 0)
         return unsubscribe_nothing(a, g, error);
+    if (!s && bus_thing_count(owner, &SUBSCRIPTION) >= GATTC_MAX_SUBS) {
+        bus_call_free(&g->call);
+        return bus_error_set(error, BUS_NO_RESOURCES, "%s has %d subscriptions already.",
+                             owner->who, GATTC_MAX_SUBS);
+    }
     if (!s) {
         s = bus_sub_new(a, owner, c, g->handle, bits);
         if (!s)
@@ -518,7 +528,7 @@ static void target_forget(struct gattc_target *t, const void *arg)
     const struct gattc_range *range = arg;
 
     if (t->conn == range->conn && t->handle >= range->start && t->handle <= range->end)
-        t->known = false;
+        t->doubtful = true;
 }
 
 void bus_gattc_subscribe_changed(struct bus_adapter *a, uint16_t conn, uint16_t start, uint16_t end)

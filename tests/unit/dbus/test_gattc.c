@@ -551,6 +551,28 @@ START_TEST(a_changed_service_makes_the_next_subscription_write)
     ck_assert_uint_eq(count_log("subscribe"), 2);
     done(BL_OK);
     ck_assert_str_eq(answer(c), "reply");
+    event(&(struct bl_event){.kind = BL_EV_GATTC_SERVICES_CHANGED,
+                             .gatt = {.conn = 1, .start = 1, .end = 0xffff}});
+    c = rig_call(&rig, ":1.1", GATTC, "Subscribe", "qqya{sv}", 1, 21, 0, 0);
+    ck_assert_uint_eq(rig.host.gatt.bits, 0); /* nor is anything left behind there */
+    ck_assert_uint_eq(count_log("subscribe"), 3);
+}
+END_TEST
+
+START_TEST(an_owner_has_1024_subscriptions)
+{
+    unsigned c = 0;
+    for (unsigned handle = 1; handle <= 1025; handle++) {
+        c = rig_call(&rig, ":1.1", GATTC, "Subscribe", "qqya{sv}", 1, handle, 1, 0);
+        if (handle <= 1024)
+            done(BL_OK);
+    }
+    ck_assert_str_eq(answer(c), "org.bled.Error.NoResources");
+    attach(":1.2");
+    c = subscribe(":1.2", 1);
+    ck_assert_str_eq(answer(c), "reply");
+    c = rig_call(&rig, ":1.1", GATTC, "Subscribe", "qqya{sv}", 1, 7, 1, 0);
+    ck_assert_str_eq(answer(c), "reply");
 }
 END_TEST
 
@@ -660,6 +682,24 @@ START_TEST(listeners_end_with_the_link_and_with_their_client)
 }
 END_TEST
 
+START_TEST(listeners_of_a_connection_share_a_bound)
+{
+    rig.a->config.rx_buf = 5;
+    unsigned a = listen_for(":1.1", 9, 0), b = listen_for(":1.1", 9, 0);
+    notified(21);
+    notified(21); /* two octets each */
+    ck_assert_str_eq(answer(a), "");
+    notified(21); /* the fifth octet is held, the sixth would be too many */
+    ck_assert_str_eq(answer(a), "");
+    ck_assert_str_eq(answer(b), "reply");
+    notified(21);
+    notified(21);
+    ck_assert_str_eq(answer(a), "");
+    notified(21);
+    ck_assert_str_eq(answer(a), "reply");
+}
+END_TEST
+
 /* ---- the name ---- */
 
 START_TEST(a_name_that_a_peer_wrote_is_made_text)
@@ -711,11 +751,13 @@ int main(void)
         the_end_of_the_link_ends_subscriptions_before_it_is_told,
         calls_for_the_next_write_are_cut_with_the_reason,
         a_changed_service_makes_the_next_subscription_write,
+        an_owner_has_1024_subscriptions,
         a_failed_subscription_makes_no_user,
         subscribing_to_nothing_writes_where_nothing_is_known,
         values_go_to_subscribers_else_to_users,
         a_listener_is_answered_when_its_time_is_over,
         listeners_end_with_the_link_and_with_their_client,
+        listeners_of_a_connection_share_a_bound,
         a_name_that_a_peer_wrote_is_made_text,
     };
     Suite *suite = suite_create("gattc");
