@@ -166,8 +166,9 @@ static int value_hold(struct value_call *v, const uint8_t *value, size_t n, sd_b
         r = bl_gatts_read(a->host, v->handle, false, &value, &n);
     v->value = r < 0 ? NULL : malloc(n + 1); /* never of 0 octets: that is NULL, the stored one */
     if (!v->value) {
+        r = bus_error_errno(error, r < 0 ? r : -ENOMEM, "attribute 0x%04x", v->handle);
         bus_call_free(&v->call);
-        return bus_error_errno(error, r < 0 ? r : -ENOMEM, "attribute 0x%04x", v->handle);
+        return r;
     }
     if (n > 0)
         memcpy(v->value, value, n);
