@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Every test that pts_gatt.txt names is there, every id is one, and named once."""
+import pathlib
+import re
+import sys
+
+ID = re.compile(r"GATT/(CL|SR)/(GA[CDRWNIST]|GP[AM]|UNS)/B[VI]-\d\d-C$")
+TEST = {".c": r"START_TEST\({}\)", ".py": r"async def {}\("}
+
+
+def entries(text):
+    """(ids, rest) of each entry, its lines joined."""
+    joined = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace():
+            joined[-1] += " " + line.strip()
+        else:
+            joined.append(line)
+    for entry in joined:
+        words = entry.split()
+        ids = []
+        while words and words[0].startswith("GATT/"):
+            ids.append(words.pop(0).rstrip(","))
+        yield ids, words
+
+
+def missing(tests, name):
+    path, _, function = name.partition(":")
+    file = tests / path
+    if not function or file.suffix not in TEST or not file.exists():
+        return True
+    return not re.search(TEST[file.suffix].format(re.escape(function)), file.read_text())
+
+
+def main():
+    tests = pathlib.Path(sys.argv[1]) / "tests"
+    seen, bad, named = set(), [], set()
+    for ids, words in entries((tests / "lint/pts_gatt.txt").read_text()):
+        for one in ids:
+            if not ID.match(one):
+                bad.append(f"{one}: no id")
+            if one in seen:
+                bad.append(f"{one}: twice")
+            seen.add(one)
+        if not words or (words[0] == "-" and len(words) < 3):
+            bad.append(f"{ids}: neither a test nor a reason")
+        if words and words[0] != "-":
+            named.update(words)
+    bad += [f"{name}: no such test" for name in sorted(named) if missing(tests, name)]
+    for line in bad:
+        print(line)
+    print(f"{len(seen)} ids, {len(named)} tests")
+    return 1 if bad or not seen else 0
+
+
+sys.exit(main())
