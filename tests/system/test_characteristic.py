@@ -306,6 +306,23 @@ async def test_inactive_adapter_has_none():
         await error_of(a.call(CHARACTERISTIC, "Events", path=path), "UnknownObject")
 
 
+async def test_object_comes_back_with_the_controller():
+    """Also that reads are noted: what Events() asked of the stack is asked again."""
+    async with World(control=True) as world:
+        a, b, mine, theirs, handle, path = await linked(world)
+        assert await a.call(CHARACTERISTIC, "Events", path=path) == [0]
+        a.client.signals.clear()
+        await world.air_does("unplug 0")
+        await a.client.expect("InterfacesRemoved", path)
+        await a.client.expect("InterfacesAdded", path)  # it is taken again at once
+        await b.client.expect("PeripheralDisconnected", theirs)
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {})
+        conn = (await b.call("Central1", "Connect", "ysa{sv}", *await a.address(), {}))[0]
+        await b.call("GattClient1", "Read", "qqa{sv}", conn, handle, {})
+        assert await a.call(CHARACTERISTIC, "Events", path=path) == [1]
+        assert not a.client.seen("ReadRequested")
+
+
 async def test_thousands():
     async with World(controllers=1) as world:
         a = await active(world)
