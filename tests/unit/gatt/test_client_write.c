@@ -460,6 +460,9 @@ START_TEST(a_signed_command_of_the_largest_size)
     oom_off();
     ck_assert_int_eq(r, -ENOMEM);
     ck_assert_uint_eq(conn.signing.local_counter, 1);
+    hci->queued = BL_ATT_TX_UNACKED; /* it waits, and has its counter */
+    ck_assert_int_eq(bl_gattc_do_write(&conn, now, 3, value, 8, BL_GATT_WRITE_SIGNED, 0, &op), 0);
+    ck_assert_uint_eq(conn.signing.local_counter, 2);
 }
 END_TEST
 
