@@ -27,6 +27,17 @@ OPTIONS = {
     ("Adapter1", "Attach", "a{sv}", ()): {
         "active": "b", "authorize_reads": "b", "authorize_writes": "b", "read_events": "b"},
     ("Adapter1", "SetActive", "ba{sv}", (True,)): {"force": "b", "wait": "b"},
+    ("GattServer1", "RegisterServices", "a(sa(sua(su)))a{sv}", ((),)): {
+        "authorize_reads": "b", "authorize_writes": "b", "read_events": "b", "wait": "b"},
+    ("GattServer1", "AddService", "saa{sv}a{sv}", ("180d", ())): {
+        "primary": "b", "includes": "aq", "handle": "q", "wait": "b"},
+    ("GattServer1", "AddCharacteristic", "qa{sv}", (1,)): {
+        "uuid": "s", "flags": "u", "value": "ay", "max_len": "q", "append": "b",
+        "authorize_reads": "b", "authorize_writes": "b", "read_events": "b",
+        "descriptors": "aa{sv}"},
+    ("GattServer1", "Notify", "qqa{sv}", (1, 1)): {"value": "ay", "wait": "b"},
+    ("GattServer1", "Indicate", "qqa{sv}", (1, 1)): {"value": "ay", "wait": "b"},
+    ("GattServer1", "Reply", "uqa{sv}", (1, 0)): {"value": "ay", "wait": "b"},
 }
 VALUES = {"b": True, "y": 1, "n": 1, "q": 1, "i": 1, "u": 1, "x": 1, "t": 1, "d": 1.0, "s": "x",
           "o": "/x", "ay": b"\x01", "as": ["180d"], "aq": [1], "a(ys)": [[0, "00:11:22:33:44:55"]],
@@ -87,6 +98,7 @@ async def test_wrong_types_and_unknown_keys_name_the_key():
         await a.activate()
         n = 0
         for (interface, method, signature, args), options in OPTIONS.items():
+            args = [list(x) if isinstance(x, tuple) else x for x in args]  # keys are hashed
             text = await refused(a, INVALID, interface, method, signature, *args,
                                  {"no_such_key": Variant("b", True)})
             assert "no_such_key" in text, text
@@ -120,6 +132,8 @@ async def test_wrong_signatures():
         for interface, method, good in (("Broadcaster1", "Advertise", "ua{sv}"),
                                         ("Observer1", "Scan", "ua{sv}"),
                                         ("Central1", "Connect", "ysa{sv}"),
+                                        ("GattServer1", "AddService", "saa{sv}a{sv}"),
+                                        ("GattServer1", "Notify", "qqa{sv}"),
                                         ("Link1", "ReadRssi", "q"), ("Adapter1", "Stats", "")):
             for signature in ("", "s", "u", "q", "ua{sv}", "ysa{sv}", "a{sv}"):
                 if signature != good:
@@ -138,6 +152,10 @@ async def test_unknown_connections():
                          ("SetPhy", "qa{sv}", conn, {}), ("SetDataLength", "qq", conn, 27),
                          ("Stats", "q", conn)):
                 text = await refused(a, "org.bled.Error.NotConnected", "Link1", *call)
+                assert str(conn) in text, text
+            for method in ("Notify", "Indicate"):
+                text = await refused(a, "org.bled.Error.NotConnected", "GattServer1", method,
+                                     "qqa{sv}", conn, 1, {})
                 assert str(conn) in text, text
             assert await a.call("Link1", "Disconnect", "qa{sv}", conn, {}) == [False]
 
