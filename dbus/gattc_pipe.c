@@ -103,7 +103,7 @@ static void acquire_done(struct bus_call *call, const struct bl_event *e)
     if (e->done.status != BL_OK) {
         bus_gattc_fail(call, e->done.status, "subscribing to", g->handle, g->conn);
         if (s)
-            bus_socket_end(s);
+            bus_socket_undo(s);
     } else if (s) {
         bus_call_reply(call, "hq", g->fd, bl_gatt_mtu(call->adapter->host, g->conn));
     } else {
@@ -116,7 +116,7 @@ static void acquire_cancel(struct bus_call *call)
     struct acquire_call *g = (struct acquire_call *)call;
 
     if (g->socket)
-        bus_socket_end(g->socket);
+        bus_socket_undo(g->socket);
 }
 
 static void acquire_drop(struct bus_call *call)
@@ -157,7 +157,7 @@ static int notify_begin(struct bus_socket *s, struct bus_call *call, sd_bus_erro
     if (r < 0) {
         r = bus_gattc_refused(error, r, "subscribing to", g->handle, g->conn);
         bus_call_free(call);
-        bus_socket_end(s);
+        bus_socket_undo(s);
         return r;
     }
     if (r > 0 || !call->wait)
@@ -207,7 +207,7 @@ int bus_gattc_method_acquire_notify(sd_bus_message *m, void *userdata, sd_bus_er
     if (!g->socket->sub) {
         struct bus_socket *s = g->socket;
         bus_call_free(call);
-        bus_socket_end(s);
+        bus_socket_undo(s);
         return -ENOMEM;
     }
     g->socket->sub->pipe = g->socket->pipe;

@@ -185,6 +185,7 @@ int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
         free(s);
         return bus_error_errno(error, r, "a socket for handle 0x%04x", handle);
     }
+    s->made_use = bus_conn_use_of(c, owner) == NULL;
     r = bus_conn_use(c, owner);
     if (r < 0) {
         s->pipe = bus_pipe_free(s->pipe);
@@ -214,13 +215,23 @@ void bus_socket_end(struct bus_socket *s)
     free(s);
 }
 
+void bus_socket_undo(struct bus_socket *s)
+{
+    struct bus_conn *c = bus_conn_find(s->adapter, s->conn, NULL);
+    struct bus_use *use = c && s->made_use ? bus_conn_use_of(c, s->thing.owner) : NULL;
+
+    bus_socket_end(s);
+    if (use && !bus_conn_is_last(use))
+        bus_conn_leave(use);
+}
+
 int bus_socket_give(struct bus_socket *s, sd_bus_message *m, int fd)
 {
     int r = sd_bus_reply_method_return(m, "hq", fd, bl_gatt_mtu(s->adapter->host, s->conn));
 
     close(fd); /* sent as a duplicate */
     if (r < 0)
-        bus_socket_end(s);
+        bus_socket_undo(s);
     return r < 0 ? r : 1;
 }
 

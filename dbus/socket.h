@@ -34,6 +34,7 @@ struct bus_socket {
     struct bus_adapter *adapter;
     const struct bus_socket_kind *kind;
     uint16_t conn, handle;
+    bool made_use; /* the owner was no user of the connection before */
     struct bus_pipe *pipe;
     struct bus_attr *attr;        /* the server's */
     struct bus_sub *sub;          /* the client's AcquireNotify */
@@ -55,6 +56,8 @@ int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
                    sd_bus_error *error);
 /* Hangs up and frees. */
 void bus_socket_end(struct bus_socket *s);
+/* The same for one that nobody has got: nor does its owner use the connection for it. */
+void bus_socket_undo(struct bus_socket *s);
 /* Hands over the client's end, and closes ours of it in any case. 1 or negative, for the handler
  * to return: the socket has ended then. */
 int bus_socket_give(struct bus_socket *s, sd_bus_message *m, int fd);

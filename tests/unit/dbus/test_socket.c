@@ -490,6 +490,21 @@ START_TEST(refused_subscription_leaves_nothing)
 }
 END_TEST
 
+START_TEST(refused_subscription_makes_no_user)
+{
+    struct bus_owner *owner = NULL;
+
+    rig_call(&rig, ":1.5", A, "Attach", NONE);
+    for (unsigned i = 1; i < BUS_MAX_OWNERS && !owner; i++)
+        owner = rig.a->owners[i];
+    unsigned call = acquire(":1.5", GATTC_INTERFACE, "AcquireNotify");
+    ck_assert_ptr_nonnull(bus_conn_use_of(bus_conn_find(rig.a, CONN, NULL), owner));
+    rig_done(&rig, rig.host.last_op, 0x0a);
+    ck_assert_str_eq(rig_answer(&rig, call), "org.bled.Error.Att.AttributeNotFound");
+    ck_assert_ptr_null(bus_conn_use_of(bus_conn_find(rig.a, CONN, NULL), owner));
+}
+END_TEST
+
 START_TEST(connection_ends_while_subscribing)
 {
     unsigned call = acquire(":1.1", GATTC_INTERFACE, "AcquireNotify");
@@ -601,6 +616,7 @@ static Suite *suite(void)
     tcase_add_test(t, removed_service_hangs_up);
     tcase_add_test(t, values_before_the_response_are_in_the_socket);
     tcase_add_test(t, refused_subscription_leaves_nothing);
+    tcase_add_test(t, refused_subscription_makes_no_user);
     tcase_add_test(t, connection_ends_while_subscribing);
     tcase_add_loop_test(t, client_goes_while_subscribing, 0, 2);
     tcase_add_test(t, detach_while_subscribing);
