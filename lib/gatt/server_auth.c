@@ -200,7 +200,6 @@ int bl_gatts_do_reply(struct bl_gatt *g, uint64_t now, uint32_t request, uint8_t
     int r = auth_grant(held, value, n);
     if (r < 0)
         return r;
-    held->request = 0; /* answered, once */
 
     struct server_request q = {
         .opcode = held->opcode, .params = held->body, .n = held->n, .held = held};

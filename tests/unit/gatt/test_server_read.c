@@ -128,7 +128,7 @@ START_TEST(another_request_ends_a_long_read)
 {
     check(A, "0a 2500", "0b 5a*22");
     ck_assert_int_eq(bl_gatt_db_store(attr(0x25), 0, (const uint8_t *)"abc", 3, false), 0);
-    check(A, "0a 2200", "0b 0102");
+    check(A, "04 2200 2200", "05 01 2200 372a");
     check(A, "0c 2500 1600", "01 0c 2500 07");
 }
 END_TEST

@@ -199,6 +199,12 @@ START_TEST(changes_are_merged_while_one_is_on_the_air)
     silence();
     says(A, "1e");
     hears(A, "1d 0a00 7000 0310");
+    add_service(0x80, 0xfeed);
+    turn();
+    add_service(0x70, 0xfeed);
+    turn();
+    says(A, "1e");
+    hears(A, "1d 0a00 7000 8300");
     says(A, "1e");
     silence();
     told("");
@@ -312,7 +318,7 @@ START_TEST(what_names_handles_is_out_of_sync)
         {"0e 2200 2300", "01 0e 2200 12"},      {"20 2200 2300", "01 20 2200 12"},
         {"12 2200 05", "01 12 2200 12"},        {"16 2200 0000 05", "01 16 2200 12"},
         {"08 2000 ffff 372a", "01 08 2000 12"}, {"08 2000 ffff 2a2b", "01 08 2000 12"},
-        {"0a ffff", "01 0a ffff 12"},
+        {"08 0100 feff 372a", "01 08 0100 12"}, {"0a ffff", "01 0a ffff 12"},
     };
 
     robust(A);

@@ -249,6 +249,9 @@ START_TEST(long_writes_are_cut_or_appended_as_others)
     check(A, "18 01", "19");
     told("written 1 2c 636465;");
     has(0x2c, "6162636465");
+    check(A, "16 2c00 0100 70", "17 2c00 0100 70"); /* what is appended has a beginning too */
+    check(A, "18 01", "01 18 2c00 07");
+    has(0x2c, "6162636465");
 }
 END_TEST
 
@@ -419,6 +422,15 @@ START_TEST(signed_writes_are_taken_once_and_in_order)
     says_octets(A, pdu, n);
     told("");
     ck_assert_uint_eq(client(A)->signing.remote_counter, 203);
+    silence();
+
+    attr(0x22)->authorize_writes = true; /* asked about as others are */
+    sign(0x42, 203, "2200 0a", pdu, &n);
+    says_octets(A, pdu, n);
+    told("write# 1 22 0a;");
+    ck_assert_int_eq(bl_gatts_do_reply(&gatt, now, last_request, 0, NULL, 0), 0);
+    told("written 1 22 0a;");
+    ck_assert_uint_eq(client(A)->signing.remote_counter, 204);
     silence();
 }
 END_TEST
