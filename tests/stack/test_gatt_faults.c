@@ -9,6 +9,7 @@
 #include "gatt_rig.h"
 
 #include "att/att.h"
+#include "oom.h"
 
 #include <check.h>
 #include <errno.h>
@@ -34,6 +35,8 @@ static void scenario(struct stack *s)
         .uuid = bl_uuid_from16(0x180d), .characteristics = &def, .n_characteristics = 1};
     bl_op op;
 
+    if (s->enter)
+        s->enter();
     (void)bl_gattc_exchange_mtu(client, s->now, c, 60, &op);
     (void)bl_gattc_services(client, s->now, c, NULL, &op);
     (void)bl_gattc_characteristics(client, s->now, c, db.service[0], db.service[0] + 9, NULL, &op);
@@ -54,14 +57,17 @@ static void scenario(struct stack *s)
             (void)bl_gatts_indicate(server, s->now, conn[0], db.streaming[0], value, 20, &sent,
                                     &op);
     }
-    (void)bl_gatts_add(server, s->now, &more, &service, &handle);
+    int added = bl_gatts_add(server, s->now, &more, &service, &handle);
+    if (s->leave)
+        s->leave();
     stack_run(s, 6 * SECOND);
     /* Number 1 waits for the application, which answers now, if it is still asked. */
     const struct bl_event *e = rig_event(s, 0, BL_EV_GATTS_WRITE, 0, 0);
     if (e)
         (void)bl_gatts_reply(server, s->now, e->gatt.request, 0, NULL, 0);
     stack_run(s, 2 * SECOND);
-    (void)bl_gatts_remove(server, s->now, service);
+    if (added == 0)
+        ck_assert_int_eq(bl_gatts_remove(server, s->now, service), 0);
     stack_run(s, SECOND);
 }
 
@@ -136,6 +142,52 @@ START_TEST(the_link_ends_at_every_step)
     while (ends_at(&config, _i / 2, step)) {
         ck_assert_msg(step < MOST_STEPS, "the scenario has no end");
         step++;
+    }
+    ck_assert_uint_gt(step, 50);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+static unsigned long oom_left; /* allocations of the hosts until one fails */
+
+static void oom_enter(void)
+{
+    if (oom_left)
+        oom_fail_at(oom_left);
+}
+
+static void oom_leave(void)
+{
+    if (oom_left)
+        oom_left -= oom_count() < oom_left ? oom_count() : oom_left;
+    oom_off();
+}
+
+/* Whatever it costs (a procedure, the link), all ends, and the next connection has it all again. */
+START_TEST(each_allocation_may_fail)
+{
+    struct bl_air_config config = _i == 0 ? bl_air_config_v40() : bl_air_config_default();
+    bool reached = true;
+    unsigned step = 1;
+
+    for (; reached; step++) {
+        ck_assert_msg(step < 2 * MOST_STEPS, "the scenario has no end");
+        struct stack *s = stack_new(step, 2, &config);
+        rig_fill(s, 0, 50, &db);
+        ck_assert_int_eq(bl_gatts_set_authorization(s->end[0].host, db.value[1], false, true), 0);
+        stack_connect(s, 0, 1, &conn[0], &conn[1]);
+        stack_forget(s);
+        oom_left = step;
+        s->enter = oom_enter;
+        s->leave = oom_leave;
+        scenario(s);
+        reached = oom_left == 0;
+        s->enter = s->leave = NULL;
+        stack_run(s, 31 * SECOND); /* what was not sent for want of memory has its time */
+        hang_up(s, 1);
+        all_is_well(s, step);
+        stack_free(s);
     }
     ck_assert_uint_gt(step, 50);
 }
@@ -431,6 +483,7 @@ static Suite *faults_suite(void)
 
     tcase_set_timeout(t, 280);
     tcase_add_loop_test(t, the_link_ends_at_every_step, 0, 8);
+    tcase_add_loop_test(t, each_allocation_may_fail, 0, 2);
     tcase_add_loop_test(t, a_request_without_an_answer_costs_the_link_after_30_s, 0, 2);
     tcase_add_loop_test(t, an_indication_without_a_confirmation_costs_the_link_after_30_s, 0, 2);
     tcase_add_loop_test(t, nonsense_ends_the_procedure_and_not_the_connection, 0,

@@ -124,6 +124,25 @@ static void stack_keep(struct stack_end *e)
     }
 }
 
+static int stack_give(struct stack *s, struct stack_end *e, const uint8_t *packet, size_t n)
+{
+    if (s->enter)
+        s->enter();
+    int r = bl_host_receive(e->host, s->now, packet, n);
+    if (s->leave)
+        s->leave();
+    return r;
+}
+
+static void stack_tick(struct stack *s, struct stack_end *e)
+{
+    if (s->enter)
+        s->enter();
+    bl_host_tick(e->host, s->now);
+    if (s->leave)
+        s->leave();
+}
+
 /* Whether anything was carried. */
 static bool stack_carry(struct stack *s, struct stack_end *e)
 {
@@ -154,7 +173,7 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
         e->packets_in++;
         if (e->deaf && packet[0] == 0x02)
             continue;
-        while (bl_host_receive(e->host, s->now, packet, n) < 0)
+        while (stack_give(s, e, packet, n) < 0)
             stack_keep(e);
         stack_keep(e);
         if (e->call_after && e->packets_in >= e->call_after) {
@@ -204,7 +223,7 @@ static bool stack_step(struct stack *s, uint64_t until)
     bl_air_tick(s->air, s->now);
     for (size_t i = 0; i < s->n; i++)
         if (!s->end[i].dead && bl_host_deadline(s->end[i].host) <= s->now)
-            bl_host_tick(s->end[i].host, s->now);
+            stack_tick(s, &s->end[i]);
     stack_settle(s);
     return true;
 }

@@ -38,6 +38,9 @@ struct stack {
     size_t n;
     uint64_t now;
     uint64_t steps; /* of time, so far */
+    /* Around each packet and tick that a host is given: within, nothing but the host runs. */
+    void (*enter)(void);
+    void (*leave)(void);
 };
 
 /* n hosts on n controllers like these, started and ready. */
