@@ -626,6 +626,62 @@ async def test_a_killed_client_takes_its_services_with_it():
         assert stats["gatts-services-open"] == 1 and stats["gatts-requests-open"] == 0, stats
 
 
+async def test_a_killed_client_leaves_no_call_behind():
+    async with World() as world:
+        p = await Peers.start(world)
+        added = [{"uuid": {"v": ["s", "2a37"]}, "flags": {"v": ["u", READ | INDICATE]}}]
+        daemons = await p.one()
+        p.b.process.send_signal(signal.SIGSTOP)  # confirms nothing
+        for first in ([["Adapter1", "Attach", "a{sv}", [{}], True]], []):
+            handle = daemons + 4  # the service behind it
+            victim = await world.victim(
+                p.a, *first, ["GattServer1", "AddService", "saa{sv}a{sv}", ["180d", added, {}], True],
+                ["GattServer1", "Indicate", "qqa{sv}", [p.mine, handle, {}], False],
+                ["GattServer1", "Indicate", "qqa{sv}", [p.mine, daemons, {}], False])
+            assert f"[{handle}]" in victim["replies"][-1], victim
+            await world.kill(victim, p.a.client)
+            if first:
+                await p.a.client.expect("InterfacesRemoved", f"/org/bled/hci0/char{handle:04x}")
+            else:  # the daemon's stay, and so do their indications
+                await p.serve("RemoveService", "q", handle - 2)
+        p.b.process.send_signal(signal.SIGCONT)
+        for _ in range(2):
+            await p.a.client.expect("IndicateDone", p.mine, daemons, 0)
+        await p.serve("Indicate", "qqa{sv}", p.mine, daemons, {})
+        stats = await p.a.stats()
+        assert stats["calls-open"] <= 1 and stats["gatts-services-open"] == 1, stats
+
+
+async def test_detach_is_answered_when_the_services_have_gone():
+    async with World() as world:
+        p = await Peers.start(world)
+        one = await p.a.new_client()
+        await p.a.call("Adapter1", "Attach", "a{sv}", {}, client=one)
+        handle = await p.one(READ, b"v", client=one, authorize_reads=True)
+        read = asyncio.ensure_future(p.peer_reads(handle))
+        number = (await one.expect("ReadRequested", where=lambda s: s.args[0] != 0)).args[0]
+        await p.a.call("Adapter1", "Detach", client=one)
+        assert [s for s in one.seen("InterfacesRemoved") if "/char" in s.args[0]]
+        await refused("Att.InsufficientAuthorization", read)
+        await refused("NotFound", p.serve("Reply", "uqa{sv}", number, 0, {}, client=one))
+
+
+async def test_a_large_database():
+    async with World(air_args=["--pace=none"]) as world:
+        p = await Peers.start(world)
+        many = [[f"{0x2b00 + i % 256:04x}", READ | WRITE, []] for i in range(2500)]
+        handles = (await register(p, [["180d", many]]))[0]
+        assert len(handles) == 2500 and handles[-1] - handles[0] == 4998, handles[-1]
+        await p.serve("Write", "qayb", handles[-1], b"last", False)
+        assert await p.peer_reads(handles[-1]) == b"last"
+        found = (await p.ask("DiscoverCharacteristics", "qqsa{sv}", 1, 0xffff, "", {}))[0]
+        assert [c[1] for c in found][-2500:] == handles
+        stats = await p.a.stats()
+        assert stats["gatts-handles-open"] == 5001, stats
+        await refused("NoResources", register(p, [["180d", many * 4]]), "16384")
+        assert await p.peer_reads(handles[-1]) == b"last", "as it was"
+
+
 async def test_inactive_means_no_services():
     async with World() as world:
         p = await Peers.start(world)
