@@ -124,6 +124,19 @@ START_TEST(a_long_read_is_of_one_value)
 }
 END_TEST
 
+START_TEST(a_long_read_ends_with_its_attribute)
+{
+    static const uint8_t longer[30] = {1};
+
+    ck_assert_int_eq(bl_gatt_db_store(attr(0x22), 0, longer, sizeof(longer), false), 0);
+    check(A, "0a 2200", "0b 01 00*21");
+    remove_service(0x20);
+    add_service(0x20, 0xfeed);
+    check(A, "0c 2200 1600", "01 0c 2200 07"); /* of another one that stands there now */
+    check(A, "0a 2200", "0b 6e6577");
+}
+END_TEST
+
 START_TEST(another_request_ends_a_long_read)
 {
     check(A, "0a 2500", "0b 5a*22");
@@ -282,6 +295,7 @@ int main(void)
     tcase_add_test(t, read_blob_goes_to_the_end_and_not_behind_it);
     tcase_add_test(t, answers_are_as_long_as_the_mtu_lets_them);
     tcase_add_test(t, a_long_read_is_of_one_value);
+    tcase_add_test(t, a_long_read_ends_with_its_attribute);
     tcase_add_test(t, another_request_ends_a_long_read);
     tcase_add_test(t, reads_are_told_of_once_a_long_read);
     tcase_add_test(t, read_multiple_reads_all_or_names_the_one_that_fails);

@@ -230,6 +230,23 @@ START_TEST(service_changed_comes_before_what_waits)
 }
 END_TEST
 
+START_TEST(service_changed_is_not_kept_for_who_does_not_want_it)
+{
+    uint16_t sent;
+
+    check(A, "12 0b00 0200", "13");
+    ck_assert_int_eq(bl_gatts_do_indicate(client(A), now, 0x22, NULL, 0, &sent, &op), 0);
+    hears(A, "1d 2200 0102");
+    add_service(0x60, 0xfeed);
+    turn();
+    check(A, "12 0b00 0000", "13");
+    says(A, "1e");
+    silence();
+    check(A, "12 0b00 0200", "13");
+    told("indicated 1 22 0;done 0;");
+}
+END_TEST
+
 START_TEST(service_changed_waits_for_memory)
 {
     check(A, "12 0b00 0200", "13");
@@ -463,6 +480,7 @@ int main(void)
     tcase_add_test(t, service_changed_goes_to_those_who_want_it);
     tcase_add_test(t, changes_are_merged_while_one_is_on_the_air);
     tcase_add_test(t, service_changed_comes_before_what_waits);
+    tcase_add_test(t, service_changed_is_not_kept_for_who_does_not_want_it);
     tcase_add_test(t, service_changed_waits_for_memory);
     tcase_add_test(t, features_are_set_and_never_cleared);
     tcase_add_test(t, a_client_that_keeps_a_cache_is_told_once);

@@ -221,6 +221,11 @@ START_TEST(offset_and_length_end_at_512)
     check(A, "18 01", "01 18 2900 07");
     check(A, "16 2900 ffff 01", "17 2900 ffff 01");
     check(A, "18 01", "01 18 2900 07");
+    check(A, "16 2700 0000 11*500", "17 2700 0000 11*500"); /* also where the rest is cut off */
+    check(A, "16 2700 f401 11*12", "17 2700 f401 11*12");
+    check(A, "16 2700 0002 11", "17 2700 0002 11");
+    check(A, "18 01", "01 18 2700 0d");
+    has(0x27, "");
 }
 END_TEST
 
