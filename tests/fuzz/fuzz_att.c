@@ -9,9 +9,9 @@
  *     controller holds its credits back, or gives them   7 a PDU with the CID that the input has
  *     8 the database changes   9 the answer that the last request asks for, with these octets
  *
- * Besides what the sanitizers see: PDUs have an opcode and a length of the specification's, no
- * request follows another that was not answered, a peer gets no more answers than it sent PDUs, and
- * every operation ends, once.
+ * Besides what the sanitizers see: PDUs have an opcode and a length of the specification's, a peer
+ * gets no more answers than it sent PDUs and one request more than that, and every operation ends,
+ * once.
  */
 
 #include "att/att.h"
@@ -29,7 +29,8 @@ struct peer {
     uint16_t handle, conn; /* 0: not connected */
     unsigned heard;        /* PDUs that it sent */
     unsigned answers;      /* and got */
-    uint8_t request;       /* the host's to it; 0: it has said something since */
+    unsigned requests;     /* the host's to it */
+    uint8_t request;       /* the last one; 0: it has said something since */
     unsigned owed;         /* credits */
     uint8_t rx[BL_MAX_L2CAP_PDU];
     size_t n_rx;
@@ -72,7 +73,7 @@ static void check_tx(struct peer *p, const uint8_t *pdu, size_t n)
     must(row && n >= row->min && n <= row->max);
     switch ((enum bl_att_kind)row->kind) {
     case BL_ATT_REQUEST:
-        must(p->request == 0);
+        must(++p->requests <= p->heard + 1);
         p->request = row->opcode;
         break;
     case BL_ATT_RESPONSE:
