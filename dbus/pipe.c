@@ -465,6 +465,11 @@ void bus_pipe_resume(struct bus_pipe *p)
     pipe_leave(p, outer);
 }
 
+void bus_pipe_close_in(struct bus_pipe *p)
+{
+    (void)shutdown(p->fd, SHUT_RD); /* reads as an end of file behind what is there */
+}
+
 void bus_pipe_set_max(struct bus_pipe *p, size_t max)
 {
     p->max = max < BUS_PIPE_MAX ? max : BUS_PIPE_MAX;

@@ -43,5 +43,7 @@ struct bus_pipe *bus_pipe_free(struct bus_pipe *p);
  * (now or before). */
 int bus_pipe_send(struct bus_pipe *p, const uint8_t *data, size_t n);
 void bus_pipe_resume(struct bus_pipe *p);
+/* The client may write no more (EPIPE): what it has written is handed over, then over() is told. */
+void bus_pipe_close_in(struct bus_pipe *p);
 /* The longest packet of the client's from now on (ATT_MTU has changed). */
 void bus_pipe_set_max(struct bus_pipe *p, size_t max);

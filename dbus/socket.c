@@ -24,7 +24,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SOCKET_RETRY_US = 5000 };
+enum {
+    SOCKET_RETRY_US = 5000,
+    SOCKET_LATE_US = 5000000, /* for what was written before its owner went */
+};
 
 struct socket_turn {
     struct bus_call call;
@@ -141,9 +144,26 @@ static const struct bus_pipe_ops SOCKET_OUT = {.over = socket_over};
 
 /* ---- beginning and end ---- */
 
+static void socket_late(struct bus_timer *t, uint64_t now)
+{
+    struct bus_socket *s = list_entry(t, struct bus_socket, late);
+
+    (void)now;
+    socket_over(s, "its owner has gone, and what it wrote has not left in time");
+}
+
+/* A client that writes and exits has written all the same. */
 static void socket_release(struct bus_thing *t)
 {
-    bus_socket_end(list_entry(t, struct bus_socket, thing));
+    struct bus_socket *s = list_entry(t, struct bus_socket, thing);
+
+    if (!s->kind->send) {
+        bus_socket_end(s);
+        return;
+    }
+    s->late.fire = socket_late;
+    bus_timer_set(s->adapter, &s->late, bus_now(s->adapter) + SOCKET_LATE_US);
+    bus_pipe_close_in(s->pipe);
 }
 
 static const struct bus_thing_kind SOCKET = {
@@ -205,6 +225,7 @@ void bus_socket_end(struct bus_socket *s)
     list_remove(&s->link);
     list_remove(&s->of_attr);
     bus_timer_cancel(s->adapter, &s->retry);
+    bus_timer_cancel(s->adapter, &s->late);
     if (s->turn)
         bus_call_free(&s->turn->call);
     s->pipe = bus_pipe_free(s->pipe);

@@ -44,6 +44,7 @@ struct bus_socket {
     uint8_t *held;            /* a packet that found no room, tried again by `retry` */
     size_t held_len;
     struct bus_timer retry;
+    struct bus_timer late; /* its owner goes, and what it has written is still on its way */
 };
 
 /* The socket of this kind; NULL when there is none. */

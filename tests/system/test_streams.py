@@ -328,6 +328,27 @@ async def test_what_was_written_before_closing_is_sent():
         assert await packets(written, 150) == [bytes([i]) for i in range(150)]
 
 
+async def test_what_an_attached_client_wrote_before_it_left_is_sent():
+    async with World() as world:
+        link = await linked(world)
+        written, _ = await link.acquire("a", "AcquireWrites")
+        for leave in ("close", "detach"):
+            client = await link.b.new_client()
+            await link.b.call("Adapter1", "Attach", "a{sv}", {}, client=client)
+            write, _ = await link.acquire("b", "AcquireWrite", client=client)
+            for i in range(150):
+                await send(write, bytes([i]))
+            if leave == "close":
+                write.close()
+                client.close()
+            else:
+                await link.b.call("Adapter1", "Detach", client=client)
+                assert await ended(write) == []
+            assert await packets(written, 150) == [bytes([i]) for i in range(150)]
+            while (await link.b.stats())["clients-attached"] != 0:
+                pass
+
+
 async def test_owner_and_service_take_their_sockets_with_them():
     async with World() as world:
         link = await linked(world, server="attached")

@@ -321,16 +321,76 @@ START_TEST(the_second_is_busy_and_names_the_first)
 }
 END_TEST
 
+/* By an exit (0) or by Detach (1). */
+START_TEST(what_a_leaving_owner_has_written_is_sent)
+{
+    unsigned detach = 0;
+
+    rig_call(&rig, ":1.5", A, "Attach", NONE);
+    int fd = acquired(":1.5", GATTC_INTERFACE, "AcquireWrite");
+    rig.host.gatt.commands = 0;
+    for (uint8_t i = 0; i < 20; i++)
+        put(fd, i);
+    if (_i == 0) {
+        close(fd);
+        rig_vanish(&rig, ":1.5");
+    } else {
+        detach = rig_call(&rig, ":1.5", A, "Detach", "");
+        ck_assert_int_eq(send(fd, "x", 1, MSG_NOSIGNAL), -1);
+        ck_assert_int_eq(errno, EPIPE);
+    }
+    for (uint8_t i = 0; i < 20; i++) {
+        watches_run();
+        ck_assert_uint_eq(rig.host.gatt.commands, (unsigned)i + 1);
+        ck_assert_uint_eq(rig.host.gatt.value[0], i);
+        ck_assert_uint_eq(rig.a->attached, 1);
+        rig_done(&rig, rig.host.last_op, BL_OK);
+    }
+    watches_run();
+    rig_run(&rig);
+    ck_assert_uint_eq(open_sockets(), 0);
+    ck_assert_uint_eq(rig.a->attached, 0);
+    if (_i == 1) {
+        ck_assert_str_eq(rig_answer(&rig, detach), "reply");
+        ck_assert(hung_up(fd));
+        close(fd);
+    }
+}
+END_TEST
+
+START_TEST(a_leaving_owner_does_not_wait_for_ever)
+{
+    rig_call(&rig, ":1.5", A, "Attach", NONE);
+    int fd = acquired(":1.5", GATTC_INTERFACE, "AcquireWrite");
+    put(fd, 1);
+    watches_run();
+    unsigned call = rig_call(&rig, ":1.5", A, "Detach", "");
+    rig.now += 4999999;
+    rig_run(&rig);
+    ck_assert_str_eq(rig_answer(&rig, call), "");
+    rig.now += 1;
+    rig_run(&rig);
+    ck_assert_str_eq(rig_answer(&rig, call), "reply");
+    ck_assert(hung_up(fd));
+    close(fd);
+}
+END_TEST
+
 START_TEST(detach_ends_sockets_and_then_replies)
 {
     unsigned call = rig_call(&rig, ":1.5", A, "Attach", NONE);
     ck_assert_str_eq(rig_answer(&rig, call), "reply");
-    int fd = acquired(":1.5", GATTC_INTERFACE, "AcquireWrite");
+    int fds[2] = {acquired(":1.5", GATTC_INTERFACE, "AcquireWrite"),
+                  acquired(":1.5", GATTS_INTERFACE, "AcquireWrites")};
     call = rig_call(&rig, ":1.5", A, "Detach", "");
+    watches_run();
+    rig_run(&rig);
     ck_assert_str_eq(rig_answer(&rig, call), "reply");
-    ck_assert(hung_up(fd));
     ck_assert_uint_eq(open_sockets(), 0);
-    close(fd);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(hung_up(fds[i]));
+        close(fds[i]);
+    }
 }
 END_TEST
 
@@ -608,6 +668,8 @@ static Suite *suite(void)
     tcase_add_loop_test(t, what_was_written_before_closing_is_sent, 0, 3);
     tcase_add_loop_test(t, limit_follows_the_mtu, 0, 3);
     tcase_add_loop_test(t, the_second_is_busy_and_names_the_first, 0, 3);
+    tcase_add_loop_test(t, what_a_leaving_owner_has_written_is_sent, 0, 2);
+    tcase_add_test(t, a_leaving_owner_does_not_wait_for_ever);
     tcase_add_test(t, detach_ends_sockets_and_then_replies);
     tcase_add_test(t, acquiring_makes_a_user_of_the_connection);
     tcase_add_test(t, adapter_goes_with_sockets_open);
