@@ -350,6 +350,7 @@ START_TEST(what_a_leaving_owner_has_written_is_sent)
     rig_run(&rig);
     ck_assert_uint_eq(open_sockets(), 0);
     ck_assert_uint_eq(rig.a->attached, 0);
+    ck_assert_uint_eq(bus_deadline(rig.bus), TIMERQ_NEVER); /* nothing fires into what is gone */
     if (_i == 1) {
         ck_assert_str_eq(rig_answer(&rig, detach), "reply");
         ck_assert(hung_up(fd));
