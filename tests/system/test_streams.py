@@ -118,6 +118,14 @@ async def error_of(call, name):
     raise AssertionError(f"no {name}")
 
 
+async def counted(bled, name, n):
+    """Waits until a counter is n."""
+    async def wait():
+        while (await bled.stats())[name] != n:
+            pass
+    await asyncio.wait_for(wait(), DEADLINE)
+
+
 async def test_writes_from_socket_to_socket():
     async with World() as world:
         link = await linked(world)
@@ -261,9 +269,7 @@ async def test_one_reader_each():
             assert "the daemon" in text and f"0x{link.handle:04x}" in text, text
             s.close()
             bled = link.a if side == "a" else link.b
-            while True:  # the daemon has seen the end
-                if (await bled.stats())["sockets-open"] == 0:
-                    break
+            await counted(bled, "sockets-open", 0)  # the daemon has seen the end
             s, _ = await link.acquire(side, member)
             s.close()
 
@@ -345,8 +351,7 @@ async def test_what_an_attached_client_wrote_before_it_left_is_sent():
                 await link.b.call("Adapter1", "Detach", client=client)
                 assert await ended(write) == []
             assert await packets(written, 150) == [bytes([i]) for i in range(150)]
-            while (await link.b.stats())["clients-attached"] != 0:
-                pass
+            await counted(link.b, "clients-attached", 0)
 
 
 async def test_owner_and_service_take_their_sockets_with_them():
@@ -380,8 +385,7 @@ async def test_killed_client_ends_its_sockets():
         assert (await link.b.stats())["sockets-open"] == 2
         await world.kill(victim, link.b.client)
         await link.a.client.expect("Subscribed", link.mine, link.handle, 0)
-        while (await link.b.stats())["sockets-open"] != 0:
-            pass
+        await counted(link.b, "sockets-open", 0)
         # Others may have them now, and the connection stays, because another uses it.
         for member in ("AcquireWrite", "AcquireNotify"):
             s, _ = await link.acquire("b", member)
@@ -459,8 +463,7 @@ async def test_subscriber_and_socket_each_get_theirs():
         assert await packet(into) == b"both"
         await link.b.client.expect("Notified", link.theirs, link.handle, b"both")
         into.close()  # the other subscription stays
-        while (await link.b.stats())["sockets-open"] != 0:
-            pass
+        await counted(link.b, "sockets-open", 0)
         await link.a.call("GattServer1", "Notify", "qqa{sv}", link.mine, link.handle,
                           {"value": Variant("ay", b"one")})
         await link.b.client.expect("Notified", link.theirs, link.handle, b"one")
