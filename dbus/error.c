@@ -236,6 +236,20 @@ static int errno_of(bl_status status)
     }
 }
 
+void bus_text_trim(char *text)
+{
+    size_t n = strlen(text), last = n;
+
+    while (last > 0 && ((unsigned char)text[last - 1] & 0xc0) == 0x80)
+        last--;
+    if (last == 0)
+        return;
+    unsigned char lead = (unsigned char)text[last - 1];
+    size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (n - (last - 1) < need)
+        text[last - 1] = '\0';
+}
+
 /* Sets "<what>: <text> (<kind> 0xNN)." under `name`. */
 __attribute__((format(printf, 4, 0))) static void set_sentence(sd_bus_error *error,
                                                                const char *name, bl_status status,
@@ -244,6 +258,7 @@ __attribute__((format(printf, 4, 0))) static void set_sentence(sd_bus_error *err
     size_t space = status >> 8;
     char what[256];
     vsnprintf(what, sizeof(what), format, ap);
+    bus_text_trim(what);
     if (space < ARRAY_LEN(SPACES) - 1)
         sd_bus_error_setf(error, name, "%s: %s (%s 0x%02x).", what, bus_error_text(status),
                           SPACES[space].what, status & 0xff);
@@ -302,6 +317,7 @@ int bus_error_errno(sd_bus_error *error, int r, const char *format, ...)
     va_list ap;
     va_start(ap, format);
     vsnprintf(what, sizeof(what), format, ap);
+    bus_text_trim(what);
     va_end(ap);
 
     for (size_t i = 0; i < ARRAY_LEN(ERRNOS); i++) {
@@ -319,6 +335,7 @@ __attribute__((format(printf, 3, 0))) static void set_text(sd_bus_error *error, 
 {
     char text[320];
     vsnprintf(text, sizeof(text), format, ap);
+    bus_text_trim(text);
     sd_bus_error_set(error, name, text);
 }
 

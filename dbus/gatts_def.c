@@ -144,7 +144,12 @@ static int check_single(const char *name, const struct bl_gatts_characteristic *
 static void name_it(char out[static NAME_LEN], const char *what, size_t index, const char *uuid,
                     const char *of)
 {
-    snprintf(out, NAME_LEN, "%s %zu (%.36s)%s%.100s", what, index + 1, uuid, *of ? " of " : "", of);
+    char shown[UUID_TEXT_LEN];
+
+    snprintf(shown, sizeof(shown), "%s", uuid);
+    bus_text_trim(shown);
+    snprintf(out, NAME_LEN, "%s %zu (%s)%s%.100s", what, index + 1, shown, *of ? " of " : "", of);
+    bus_text_trim(out);
 }
 
 static int parse_uuid(const char *name, const char *text, struct bl_uuid *ret, sd_bus_error *error)

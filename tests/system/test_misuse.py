@@ -143,6 +143,25 @@ async def test_wrong_signatures():
         await refused(a, "org.freedesktop.DBus.Error.UnknownMethod", "Observer1", "Fly")
 
 
+async def test_long_text_is_quoted_as_far_as_it_fits():
+    """Cut between characters: the bus takes nothing else, and the call would have no answer."""
+    async with World(controllers=1) as world:
+        a = await world.bled("a", ["unix:" + world.hci(0)])
+        await a.activate()
+        for text in [x + c * n for x in ("", "x", "xy", "xyz") for c in ("\u00e9", "\u20ac", "\U0001f600")
+                     for n in (12, 40, 90, 300)]:
+            bad = {"uuid": Variant("s", text), "flags": Variant("u", 2)}
+            for call in (("GattServer1", "AddService", "saa{sv}a{sv}", text, [], {}),
+                         ("GattServer1", "AddService", "saa{sv}a{sv}", "180d", [bad], {}),
+                         ("GattServer1", "RegisterServices", "a(sa(sua(su)))a{sv}", [[text, []]], {}),
+                         ("GattServer1", "RegisterServices", "a(sa(sua(su)))a{sv}",
+                          [["180d", [["2a37", 2, [[text, 2]]]]]], {}),
+                         ("Observer1", "Scan", "ua{sv}", 1, {text: Variant("b", True)}),
+                         ("Observer1", "Scan", "ua{sv}", 1, {"services": Variant("as", [text])}),
+                         ("Central1", "Connect", "ysa{sv}", 0, text, {})):
+                await refused(a, INVALID, *call)
+
+
 async def test_unknown_connections():
     async with World(controllers=1) as world:
         a = await world.bled("a", ["unix:" + world.hci(0)])

@@ -113,6 +113,30 @@ START_TEST(refusals_of_the_stack_have_the_documented_names)
 END_TEST
 
 /* BLED_ERROR_XML is interfaces/org.bled.Error.xml: <error name="..." status="0x13e">. */
+static const struct {
+    const char *text, *trimmed;
+} CUT[] = {
+    {"", ""},
+    {"x", "x"},
+    {"x\xc3\xa9", "x\xc3\xa9"},
+    {"x\xc3", "x"},
+    {"\xe2\x82", ""},
+    {"\xe2\x82\xac", "\xe2\x82\xac"},
+    {"\xe2\x82\xac\xe2", "\xe2\x82\xac"},
+    {"a\xf0\x9f\x98", "a"},
+    {"a\xf0\x9f\x98\x80", "a\xf0\x9f\x98\x80"},
+};
+
+START_TEST(a_cut_text_ends_with_a_character)
+{
+    char text[16];
+
+    strcpy(text, CUT[_i].text);
+    bus_text_trim(text);
+    ck_assert_str_eq(text, CUT[_i].trimmed);
+}
+END_TEST
+
 START_TEST(documentation_has_the_whole_table_and_nothing_else)
 {
     char line[512], name[BUS_ERROR_NAME_LEN], buf[BUS_ERROR_NAME_LEN];
@@ -143,6 +167,7 @@ int main(void)
     tcase_add_test(t, names_are_those_that_the_contract_gives);
     tcase_add_test(t, message_names_what_failed_and_the_code);
     tcase_add_test(t, refusals_of_the_stack_have_the_documented_names);
+    tcase_add_loop_test(t, a_cut_text_ends_with_a_character, 0, ARRAY_LEN(CUT));
     tcase_add_test(t, documentation_has_the_whole_table_and_nothing_else);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
