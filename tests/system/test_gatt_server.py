@@ -724,6 +724,12 @@ async def test_a_lost_controller_gives_the_daemons_services_back():
         await p.b.client.expect("PeripheralDisconnected", p.theirs)
         await p.connect()
         assert await p.peer_reads(handle) == b"as written"
+        # Reset is the same on purpose.
+        await p.a.call("Adapter1", "Reset", "a{sv}", {})
+        assert await p.serve("Read", "q", handle) == [b"as written"]
+        await p.b.client.expect("PeripheralDisconnected", p.theirs)
+        await p.connect()
+        assert await p.peer_reads(handle) == b"as written"
 
 
 async def test_nothing_works_before_the_adapter_is_active():
