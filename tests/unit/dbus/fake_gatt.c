@@ -18,8 +18,8 @@ static void note(struct bl_host *host, const char *what, uint16_t conn, uint16_t
     if (value && g->n > 0)
         memcpy(g->value, value, g->n);
     if (g->n_log < FAKE_LOG)
-        g->log[g->n_log++] =
-            (struct fake_command){what, conn, handle, (uint16_t)n, value && n > 0 ? value[0] : 0};
+        g->log[g->n_log++] = (struct fake_command){
+            what, conn, handle, (uint16_t)n, value && n > 0 ? value[0] : 0, 0};
 }
 
 /* What a command returns; taken where it is not negative. */
@@ -31,6 +31,8 @@ static int command(struct bl_host *host, const char *what, uint16_t conn, uint16
     note(host, what, conn, handle, value, n);
     if (op)
         *op = host->gatt.result == 0 ? ++host->last_op : 0;
+    if (op && host->gatt.n_log > 0)
+        host->gatt.log[host->gatt.n_log - 1].op = *op;
     return host->gatt.result;
 }
 
@@ -286,7 +288,7 @@ int bl_gattc_subscribe(struct bl_host *host, uint64_t now, uint16_t conn, uint16
                        uint8_t bits, bl_op *op)
 {
     (void)now;
-    int r = command(host, "subscribe", conn, handle, NULL, 0, op);
+    int r = command(host, "subscribe", conn, handle, &bits, 1, op);
     if (r >= 0)
         host->gatt.bits = bits;
     return r;

@@ -12,7 +12,8 @@ struct fake_command {
     const char *what;
     uint16_t conn, handle;
     uint16_t n;    /* octets of its value */
-    uint8_t first; /* the first of them, 0 where there is none */
+    uint8_t first; /* the first of them, 0 where there is none; of a subscription: the bits */
+    bl_op op;
 };
 
 struct fake_gatt {

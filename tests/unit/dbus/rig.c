@@ -293,11 +293,12 @@ const char *rig_answer(struct rig *rig, unsigned number)
     static char name[128];
     char prefix[32];
     snprintf(prefix, sizeof(prefix), "reply %u", number);
-    const char *line = rig_find(rig, prefix);
-    if (line && (line[strlen(prefix)] == ' ' || line[strlen(prefix)] == '\0'))
-        return "reply";
+    for (size_t i = 0; i < rig->n_lines; i++)
+        if (strncmp(rig->lines[i], prefix, strlen(prefix)) == 0 &&
+            strchr(" ", rig->lines[i][strlen(prefix)])) /* or the end: 3 is not 39 */
+            return "reply";
     snprintf(prefix, sizeof(prefix), "error %u ", number);
-    line = rig_find(rig, prefix);
+    const char *line = rig_find(rig, prefix);
     if (!line)
         return "";
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(line + strlen(prefix), " "),
