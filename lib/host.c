@@ -14,13 +14,10 @@
 
 #include "host_internal.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/timerq.h"
-#include "base/wr.h"
 #include "hci/cmd.h"
 #include "hci/error.h"
-#include "smp/refuse.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +28,6 @@
 
 enum { /* fixed channels: Core 5.4, Vol 3, Part A, 2.1 */
        HOST_CID_SIGNALING = 5,
-       HOST_CID_SMP = 6,
 };
 
 enum { /* Core 5.4, Vol 4, Part A, 2 and Part E, 7.7.19 */
@@ -52,7 +48,8 @@ int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_
     host->hci = bl_hci_new(&host->env);
     host->radio = (struct bl_radio){
         .hci = host->hci, .env = &host->env, .events = &host->events, .config = *config};
-    if (bl_evq_init(&host->events) < 0 || !host->hci) {
+    host->smp = bl_smp_new(host->hci, &host->env, &host->events, &host->radio.config);
+    if (bl_evq_init(&host->events) < 0 || !host->hci || !host->smp) {
         bl_host_free(host);
         return -ENOMEM;
     }
@@ -62,7 +59,8 @@ int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_
         (r = bl_connector_init(&host->connector, &host->radio, &host->privacy)) < 0 ||
         (r = bl_gatt_init(&host->gatt, host->hci, &host->env, &host->events, &host->radio.config)) <
             0 ||
-        (r = bl_links_init(&host->links, &host->radio, &host->privacy, &host->gatt)) < 0) {
+        (r = bl_links_init(&host->links, &host->radio, &host->privacy, &host->gatt, host->smp)) <
+            0) {
         bl_host_free(host);
         return r;
     }
@@ -80,6 +78,7 @@ struct bl_host *bl_host_free(struct bl_host *host)
     bl_scanner_deinit(&host->scanner);
     bl_advertiser_deinit(&host->advertiser);
     bl_privacy_deinit(&host->privacy);
+    bl_smp_free(host->smp);
     bl_hci_free(host->hci);
     bl_evq_deinit(&host->events);
     free(host);
@@ -100,6 +99,7 @@ static void host_end_all(struct bl_host *host, uint64_t now)
 {
     host->radio.ready = false;
     bl_links_reset(&host->links, now, BL_NOT_ACTIVE);
+    bl_host_security(host, now);
     bl_connector_reset(&host->connector, now, BL_NOT_ACTIVE);
     bl_scanner_reset(&host->scanner, now, BL_NOT_ACTIVE);
     bl_advertiser_reset(&host->advertiser, now, BL_NOT_ACTIVE);
@@ -122,6 +122,15 @@ static void host_failed(struct bl_host *host, uint64_t now, const char *why)
 
 /* ---- input ---- */
 
+/* Our address in a new connection: the controller's word, where it made one up. */
+static struct bl_addr host_own(const struct bl_hci_event *e, const struct bl_addr *ours)
+{
+    struct bl_addr own = {.type = ADDR_RANDOM};
+
+    memcpy(own.b, e->connection.local_rpa, sizeof(own.b));
+    return bl_addr_is_zero(&own) ? *ours : own;
+}
+
 static void host_connection_complete(struct bl_host *host, uint64_t now,
                                      const struct bl_hci_event *e)
 {
@@ -129,13 +138,15 @@ static void host_connection_complete(struct bl_host *host, uint64_t now,
         return; /* shutting down: Reset will end it */
     if (e->connection.role == BL_ROLE_CENTRAL) {
         uint16_t attempt = bl_connector_complete(&host->connector, now, e);
+        struct bl_addr own = host_own(e, &host->connector.own);
         if (e->status == 0)
-            bl_links_add(&host->links, now, e, attempt, 0, false);
+            bl_links_add(&host->links, now, e, &own, attempt, 0, false);
     } else if (e->status != 0) {
         bl_advertiser_failed_connect(&host->advertiser, now, e);
     } else {
         uint16_t adv = bl_advertiser_connected(&host->advertiser, now, e);
-        bl_links_add(&host->links, now, e, 0, adv, adv == 0);
+        struct bl_addr own = host_own(e, &host->advertiser.conn_own);
+        bl_links_add(&host->links, now, e, &own, 0, adv, adv == 0);
     }
 }
 
@@ -148,21 +159,25 @@ static void host_event(struct bl_host *host, uint64_t now, const struct bl_hci_e
     case BL_HCI_EV_ADV_TERMINATED: {
         uint16_t adv = bl_advertiser_terminated(&host->advertiser, now, e);
         if (e->status == 0)
-            bl_links_adv_known(&host->links, now, e->adv_terminated.conn_handle, adv);
+            bl_links_adv_known(&host->links, now, e->adv_terminated.conn_handle,
+                               &host->advertiser.conn_own, adv);
         break;
     }
     case BL_HCI_EV_REPORT:
     case BL_HCI_EV_SCAN_TIMEOUT:
         bl_scanner_event(&host->scanner, now, e);
         break;
+    case BL_HCI_EV_LTK_REQUEST:
+    case BL_HCI_EV_ENCRYPTION_CHANGE:
+    case BL_HCI_EV_KEY_REFRESH:
+        bl_links_event(&host->links, now, e);
+        bl_smp_event(host->smp, now, bl_links_by_handle(&host->links, e->handle), e);
+        break;
     case BL_HCI_EV_DISCONNECTION_COMPLETE:
     case BL_HCI_EV_CONNECTION_UPDATE:
     case BL_HCI_EV_PARAM_REQUEST:
     case BL_HCI_EV_REMOTE_FEATURES:
     case BL_HCI_EV_REMOTE_VERSION:
-    case BL_HCI_EV_LTK_REQUEST:
-    case BL_HCI_EV_ENCRYPTION_CHANGE:
-    case BL_HCI_EV_KEY_REFRESH:
     case BL_HCI_EV_DATA_LENGTH:
     case BL_HCI_EV_PHY_UPDATE:
     case BL_HCI_EV_CHANNEL_SELECTION:
@@ -224,30 +239,13 @@ static void host_reply(struct bl_host *host, uint64_t now, const struct bl_hci_r
         else
             host_user_reply(host, reply);
         break;
-    case BL_HCI_OWNER_BRINGUP:
     case BL_HCI_OWNER_SMP:
+        bl_smp_reply(host->smp, now, reply);
+        break;
+    case BL_HCI_OWNER_BRINGUP:
     case BL_HCI_OWNERS:
         break;
     }
-}
-
-/* Answers that need no state: what is not served yet is refused as the specification says. */
-static void host_refuse(struct bl_host *host, uint16_t handle, const struct bl_hci_in *in)
-{
-    struct buf *b = buf_new(64);
-
-    if (!b)
-        return;
-    struct wr header = wr_make(b->data, 4);
-    size_t n = bl_smp_refuse(in->pdu.data, in->pdu.len, b->data + 4, b->cap - 4);
-    if (n == 0) {
-        buf_free(b);
-        return;
-    }
-    wr_u16(&header, (uint16_t)n);
-    wr_u16(&header, HOST_CID_SMP);
-    b->len = 4 + n;
-    (void)bl_hci_send(host->hci, handle, b); /* a peer that floods is answered as far as it fits */
 }
 
 /* True when it may concern the modules of lib/gap. */
@@ -264,21 +262,25 @@ static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in 
     case HOST_CID_SIGNALING:
         bl_links_signal(&host->links, now, in->pdu.handle, in->pdu.data, in->pdu.len);
         break;
-    case HOST_CID_SMP:
-        host_refuse(host, in->pdu.handle, in);
+    case BL_SMP_CID:
+        bl_smp_pdu(host->smp, now, conn, in->pdu.data, in->pdu.len);
         break;
     default:
         break; /* Core 5.4, Vol 3, Part A, 3: data on an unknown channel is ignored */
     }
     /* that it was the first sign of life of its link is news */
-    return in->pdu.cid == HOST_CID_SIGNALING || host->links.n_news > 0;
+    return in->pdu.cid != BL_ATT_CID || host->links.n_news > 0;
 }
 
 static void host_ready(struct bl_host *host, uint64_t now)
 {
+    struct bl_addr identity;
+
     host->state = BL_HOST_READY;
     host->radio.ready = true;
     bl_privacy_ready(&host->privacy, now);
+    (void)bl_privacy_identity(&host->privacy, &identity);
+    bl_smp_ready(host->smp, &identity);
     bl_evq_push(&host->events, &(struct bl_event){.kind = BL_EV_READY});
     host_end_op(host, &host->lifecycle_op, BL_OK);
 }
@@ -376,6 +378,7 @@ void bl_host_pump_gatt(struct bl_host *host, uint64_t now)
 
 static void host_pump_all(struct bl_host *host, uint64_t now)
 {
+    bl_host_security(host, now);
     bl_host_pump_gatt(host, now);
     host_link_news(host, now);
     host->radio.links = bl_links_count(&host->links);
@@ -452,6 +455,7 @@ uint64_t bl_host_deadline(const struct bl_host *host)
     at = host_min(at, bl_connector_deadline(&host->connector));
     at = host_min(at, bl_links_deadline(&host->links));
     at = host_min(at, bl_gatt_deadline(&host->gatt));
+    at = host_min(at, bl_smp_deadline(host->smp));
     at = host_min(at, bl_advertiser_deadline(&host->advertiser));
     return host_min(at, bl_scanner_deadline(&host->scanner));
 }
@@ -470,6 +474,7 @@ void bl_host_tick(struct bl_host *host, uint64_t now)
     bl_connector_tick(&host->connector, now);
     bl_links_tick(&host->links, now);
     bl_gatt_tick(&host->gatt, now);
+    bl_smp_tick(host->smp, now);
     bl_advertiser_tick(&host->advertiser, now);
     bl_scanner_tick(&host->scanner, now);
     bl_host_pump(host, now);

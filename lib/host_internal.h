@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* host_internal: the host's parts, for host.c (life, input, output), host_api.c and host_gatt.c
- * (commands). */
+/* host_internal: the host's parts, for host.c (life, input, output), host_api.c, host_gatt.c and
+ * host_smp.c (commands), and host_security.c (lib/smp and the others). */
 
 #include "gap/advertiser.h"
 #include "gap/connector.h"
@@ -11,6 +11,7 @@
 #include "gap/scanner.h"
 #include "gatt/gatt.h"
 #include "host.h"
+#include "smp/smp.h"
 
 enum bl_host_state {
     BL_HOST_OFF,       /* not started, failed or stopped */
@@ -31,6 +32,7 @@ struct bl_host {
     struct bl_connector connector;
     struct bl_links links;
     struct bl_gatt gatt;
+    struct bl_smp *smp;
     enum bl_host_state state;
     bl_op user_ops[8];          /* bl_hci_command() calls that wait for their reply */
     bl_op lifecycle_op;         /* of start or shutdown */
@@ -43,3 +45,5 @@ struct bl_host {
 void bl_host_pump(struct bl_host *host, uint64_t now);
 /* The same after what concerns attributes alone. */
 void bl_host_pump_gatt(struct bl_host *host, uint64_t now);
+/* host_security.c: what lib/smp has to tell the others. */
+void bl_host_security(struct bl_host *host, uint64_t now);

@@ -32,6 +32,16 @@ static struct bl_adv_set *events_only(struct bl_advertiser *a)
     return only;
 }
 
+/* Our address in a connection that x led to. */
+static void events_own(struct bl_advertiser *a, const struct bl_adv_set *set,
+                       const struct bl_adv *x)
+{
+    if (x->mode == BL_ADDR_MODE_PUBLIC)
+        a->conn_own = bl_hci_caps(a->radio->hci)->public_addr;
+    else
+        a->conn_own = bl_adv_extended(a) ? set->addr_told : a->privacy->shared;
+}
+
 /* An enable that has not been answered must have worked: its reply is of no interest any more. */
 static void events_presume_enabled(struct bl_advertiser *a, unsigned i)
 {
@@ -55,6 +65,7 @@ uint16_t bl_advertiser_connected(struct bl_advertiser *a, uint64_t now,
     struct bl_adv_set *set = &a->sets[0];
 
     a->settled = false;
+    a->conn_own = (struct bl_addr){0};
     for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++)
         if (a->sets[i].conn_handle == e->handle)
             a->sets[i].conn_adv = 0; /* another connection, long gone */
@@ -72,6 +83,7 @@ uint16_t bl_advertiser_connected(struct bl_advertiser *a, uint64_t now,
     set->enabled = false;
     set->conn_handle = e->handle;
     set->conn_adv = id;
+    events_own(a, set, x);
     bl_adv_connected(a, x);
     bl_adv_settle(a, now);
     bl_adv_reap(a);
@@ -83,6 +95,7 @@ uint16_t bl_advertiser_terminated(struct bl_advertiser *a, uint64_t now,
 {
     unsigned i = e->adv_terminated.set;
 
+    a->conn_own = (struct bl_addr){0};
     if (i >= BL_ADVERTISER_SETS)
         return 0;
 
@@ -100,6 +113,7 @@ uint16_t bl_advertiser_terminated(struct bl_advertiser *a, uint64_t now,
         return 0;
     id = x->id;
     set->enabled = false;
+    events_own(a, set, x);
     if (e->status == 0)
         bl_adv_connected(a, x);
     else if (events_is_over(set, x, e->status))

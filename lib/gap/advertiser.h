@@ -73,6 +73,8 @@ struct bl_advertiser {
     uint32_t last_stamp;
     struct bl_adv_set sets[BL_ADVERTISER_SETS];
     struct bl_adv_asked asked;
+    struct bl_addr conn_own; /* ours in the connection that the last call of _connected() or
+                              * _terminated() was about; zero: not certain */
     /* Nothing to do until something happens to the advertiser, or these change: most input is not
      * about it. */
     bool settled, seen_pause;

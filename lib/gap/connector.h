@@ -64,6 +64,7 @@ struct bl_connector {
     bool by_list;              /* or it is for the accept list */
     bool stop;                 /* the initiation has to be cancelled, whoever wants it */
     bool owns_address;         /* bl_privacy_own() not released */
+    struct bl_addr own;        /* ours in the last initiation; zero before the first */
     uint64_t stop_at;          /* CANCELED: when to stop waiting */
     uint64_t rotate_at;        /* by_list: end of the turn */
     uint64_t auto_retry_at;    /* no initiation by list before */

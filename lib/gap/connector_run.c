@@ -248,6 +248,7 @@ static int connector_create(struct bl_connector *c, struct bl_attempt *a, bool b
                          bytes, w.len, BL_HCI_OWNER_CONNECTOR, c->initiation + 1);
     if (r < 0)
         return r;
+    c->own = own & ADDR_RANDOM ? c->privacy->shared : bl_hci_caps(c->radio->hci)->public_addr;
     c->initiation++;
     c->initiations++;
     c->phase = BL_CONNECTOR_CREATING;

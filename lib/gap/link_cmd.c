@@ -183,7 +183,6 @@ static const struct link_cmd_row {
     void (*reply)(struct bl_links *, uint64_t, struct bl_link *, struct link_answer *);
 } link_cmds[LINK_CMDS] = {
     [LINK_CMD_DISCONNECT] = {BL_CMD_DISCONNECT, write_disconnect, reply_disconnect},
-    [LINK_CMD_LTK_REPLY] = {BL_CMD_LE_LTK_NEGATIVE_REPLY, NULL, reply_ignored},
     [LINK_CMD_PARAM_REPLY] = {BL_CMD_LE_PARAM_REQUEST_REPLY, write_param_reply, reply_ignored},
     [LINK_CMD_PARAM_REJECT] = {BL_CMD_LE_PARAM_REQUEST_NEGATIVE_REPLY, write_param_reject,
                                reply_ignored},

@@ -52,14 +52,6 @@ static void event_param_request(struct bl_links *l, uint64_t now, struct bl_link
         link_want(l, now, link, LINK_CMD_PARAM_REJECT);
 }
 
-/* There are no keys yet. Core 5.4, Vol 4, Part E, 7.8.26 */
-static void event_ltk_request(struct bl_links *l, uint64_t now, struct bl_link *link,
-                              const struct bl_hci_event *e)
-{
-    (void)e;
-    link_want(l, now, link, LINK_CMD_LTK_REPLY);
-}
-
 /* A controller may change its own side before the peer was heard: no proof, then, and not told. */
 static void event_data_length(struct bl_links *l, uint64_t now, struct bl_link *link,
                               const struct bl_hci_event *e)
@@ -105,7 +97,7 @@ static const struct {
     [BL_HCI_EV_PARAM_REQUEST] = {event_param_request, true},
     [BL_HCI_EV_REMOTE_FEATURES] = {event_features, true},
     [BL_HCI_EV_REMOTE_VERSION] = {event_nothing, true},
-    [BL_HCI_EV_LTK_REQUEST] = {event_ltk_request, true},
+    [BL_HCI_EV_LTK_REQUEST] = {event_nothing, true},
     [BL_HCI_EV_ENCRYPTION_CHANGE] = {event_nothing, true},
     [BL_HCI_EV_KEY_REFRESH] = {event_nothing, true},
     [BL_HCI_EV_DATA_LENGTH] = {event_data_length, false},

@@ -21,7 +21,6 @@ enum link_state {
 /* Commands about a link, each with one row in link_cmd.c. */
 enum link_cmd {
     LINK_CMD_DISCONNECT,
-    LINK_CMD_LTK_REPLY,
     LINK_CMD_PARAM_REPLY,
     LINK_CMD_PARAM_REJECT,
     LINK_CMD_FEATURES,
@@ -70,7 +69,7 @@ struct bl_link {
     uint16_t handle, attempt, adv;
     enum bl_role role;
     enum link_state state;
-    struct bl_addr air, identity; /* identity: zero until known */
+    struct bl_addr own, air, identity; /* own, identity: zero until known */
     uint64_t since;
     uint16_t interval, latency, timeout;
     uint8_t tx_phy, rx_phy;

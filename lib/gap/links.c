@@ -22,10 +22,13 @@
 #include <stdlib.h>
 
 int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
-                  struct bl_gatt *gatt)
+                  struct bl_gatt *gatt, struct bl_smp *smp)
 {
-    *l = (struct bl_links){
-        .radio = radio, .privacy = privacy, .gatt = gatt, .blocked_until = TIMERQ_NEVER};
+    *l = (struct bl_links){.radio = radio,
+                           .privacy = privacy,
+                           .gatt = gatt,
+                           .smp = smp,
+                           .blocked_until = TIMERQ_NEVER};
     return 0;
 }
 
@@ -103,6 +106,21 @@ static uint16_t links_new_conn(struct bl_links *l)
     return l->last_conn;
 }
 
+/* Our address where nobody has said which: the one that we use for nothing else said. */
+static struct bl_smp_link link_made(const struct bl_links *l, const struct bl_link *link)
+{
+    struct bl_smp_link made = {.conn = link->conn,
+                               .handle = link->handle,
+                               .role = link->role,
+                               .own = link->own,
+                               .peer = link->air,
+                               .identity = link->identity};
+
+    if (bl_addr_is_zero(&made.own))
+        (void)bl_privacy_current(l->privacy, &made.own);
+    return made;
+}
+
 void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link)
 {
     if (link->state != LINK_NEW)
@@ -118,7 +136,10 @@ void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link)
                                                                    .role = link->role,
                                                                    .peer = *link_peer(link)}});
     links_tell(l, link, BL_LINKS_ESTABLISHED, 0);
-    if (bl_gatt_open(l->gatt, now, link->conn, link->handle, link->role) < 0 && !link->ending)
+    const struct bl_smp_link made = link_made(l, link);
+    if ((bl_gatt_open(l->gatt, now, link->conn, link->handle, link->role) < 0 ||
+         bl_smp_open(l->smp, now, &made) < 0) &&
+        !link->ending)
         link_begin_end(l, now, link, BL_HCI_REMOTE_LOW_RESOURCES);
 }
 
@@ -193,8 +214,8 @@ static void link_ask(struct bl_links *l, uint64_t now, struct bl_link *link)
         link_want(l, now, link, LINK_CMD_READ_PHY);
 }
 
-void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e, uint16_t attempt,
-                  uint16_t adv, bool adv_unknown)
+void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e,
+                  const struct bl_addr *own, uint16_t attempt, uint16_t adv, bool adv_unknown)
 {
     struct bl_link *link = link_by_handle(l, e->handle);
 
@@ -210,6 +231,7 @@ void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e
                    BL_HCI_CONNECTION_LIMIT);
         return;
     }
+    link->own = *own;
     link->attempt = attempt;
     link->adv = adv;
     if (link->role == BL_ROLE_CENTRAL && attempt == 0) {
@@ -225,7 +247,8 @@ void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e
     link_ask(l, now, link);
 }
 
-void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle, uint16_t adv)
+void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle,
+                        const struct bl_addr *own, uint16_t adv)
 {
     struct bl_link *link = link_by_handle(l, handle);
 
@@ -234,8 +257,20 @@ void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle, uint1
                    BL_HCI_UNSPECIFIED);
     } else if (link->role == BL_ROLE_PERIPHERAL && link->adv == 0) {
         link->adv = adv;
+        if (bl_addr_is_zero(&link->own))
+            link->own = *own;
+        if (link->state == LINK_UP)
+            bl_smp_own(l->smp, link->conn, &link->own);
         link_announce(l, now, link);
     }
+}
+
+void bl_links_identified(struct bl_links *l, uint16_t conn, const struct bl_addr *identity)
+{
+    struct bl_link *link = link_by_conn(l, conn);
+
+    if (link)
+        link->identity = *identity;
 }
 
 void bl_links_abandon(struct bl_links *l, uint64_t now, uint16_t attempt)
@@ -269,6 +304,7 @@ void link_end(struct bl_links *l, uint64_t now, struct bl_link *link, uint8_t re
     if (link->state == LINK_UP) {
         for (unsigned i = 0; i < LINK_OP_DISCONNECT; i++)
             link_op_done(l, link, (enum link_op)i, ops);
+        bl_smp_close(l->smp, now, link->conn, bl_status_hci(reason));
         bl_gatt_close(l->gatt, now, link->conn, bl_status_hci(reason));
         l->closed++;
         bl_evq_push(l->radio->events, &(struct bl_event){.kind = BL_EV_DISCONNECTED,

@@ -19,9 +19,9 @@
  * by the end of the connection with 0x100 + reason, before BL_EV_DISCONNECTED; the op of a
  * disconnect ends after it, with BL_OK. Events of a change come before the op's end.
  *
- * Attributes. bl_gatt_open() follows BL_EV_CONNECTED (a connection that there is no memory for is
- * disconnected), and bl_gatt_close() comes before BL_EV_DISCONNECTED, with 0x100 and the
- * reason.
+ * Attributes and security. bl_gatt_open() and then bl_smp_open() follow BL_EV_CONNECTED (a
+ * connection that there is no memory for is disconnected); bl_smp_close() and then bl_gatt_close()
+ * come before BL_EV_DISCONNECTED, with 0x100 and the reason.
  *
  * The end. A connection whose disconnection the controller does not report within the command
  * timeout, its supervision timeout and a second is taken as ended with reason 0x08.
@@ -34,6 +34,7 @@
 #include "gap/conn_params.h"
 #include "gap/radio.h"
 #include "gatt/gatt.h"
+#include "smp/smp.h"
 
 #define BL_LINKS_ADV_WAIT_US  100000u   /* for the advertisement's end */
 #define BL_LINKS_LL_US        42000000u /* LL procedures: 40 s (Core 5.4, Vol 6, Part B, 5.2) */
@@ -66,6 +67,7 @@ struct bl_links {
     struct bl_radio *radio;
     struct bl_privacy *privacy;
     struct bl_gatt *gatt;
+    struct bl_smp *smp;
     struct bl_link *table[BL_MAX_LINKS]; /* the first `count`, oldest first */
     unsigned count;
     uint16_t last_conn;
@@ -83,18 +85,21 @@ struct bl_links {
 
 /* All borrowed. 0. */
 int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
-                  struct bl_gatt *gatt);
+                  struct bl_gatt *gatt, struct bl_smp *smp);
 void bl_links_deinit(struct bl_links *l);
 
 /*
  * A successful Connection Complete. Central: `attempt` as bl_connector_complete() gave it, adv 0
  * and adv_unknown false. Peripheral: attempt 0; adv 0 where unknown for good, adv_unknown where an
- * event that tells is expected. Where there is no room or memory for it, it is disconnected (and
- * its attempt is lost with reason 0x09).
+ * event that tells is expected. own: our address in it, zero where not known (yet). Where there is
+ * no room or memory for it, it is disconnected (and its attempt is lost with reason 0x09).
  */
-void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e, uint16_t attempt,
-                  uint16_t adv, bool adv_unknown);
-void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle, uint16_t adv);
+void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e,
+                  const struct bl_addr *own, uint16_t attempt, uint16_t adv, bool adv_unknown);
+void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle,
+                        const struct bl_addr *own, uint16_t adv);
+/* Its peer has told who it is. */
+void bl_links_identified(struct bl_links *l, uint16_t conn, const struct bl_addr *identity);
 /* A link of this attempt that is not announced yet is dropped and never seen. */
 void bl_links_abandon(struct bl_links *l, uint64_t now, uint16_t attempt);
 bool bl_links_pop_news(struct bl_links *l, struct bl_links_news *ret);

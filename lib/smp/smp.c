@@ -57,11 +57,6 @@ struct bl_smp *bl_smp_free(struct bl_smp *s)
     return NULL;
 }
 
-struct bl_bonds *bl_smp_bonds(struct bl_smp *s)
-{
-    return &s->bonds;
-}
-
 void bl_smp_ready(struct bl_smp *s, const struct bl_addr *identity)
 {
     s->identity = *identity;
@@ -123,6 +118,14 @@ int bl_smp_open(struct bl_smp *s, uint64_t now, const struct bl_smp_link *link)
     return 0;
 }
 
+void bl_smp_own(struct bl_smp *s, uint16_t conn, const struct bl_addr *own)
+{
+    struct smp_conn *c = smp_find(s, conn);
+
+    if (c && !bl_addr_is_zero(own))
+        c->link.own = *own;
+}
+
 void bl_smp_close(struct bl_smp *s, uint64_t now, uint16_t conn, bl_status status)
 {
     struct smp_conn *c = smp_find(s, conn);
@@ -138,21 +141,6 @@ void bl_smp_close(struct bl_smp *s, uint64_t now, uint16_t conn, bl_status statu
             break;
         }
     smp_conn_free(c);
-}
-
-struct bl_bond *smp_bond_of(const struct bl_smp *s, const struct smp_conn *c)
-{
-    const struct bl_addr *who =
-        bl_addr_is_zero(&c->link.identity) ? &c->link.peer : &c->link.identity;
-
-    return bl_bonds_find(&s->bonds, who);
-}
-
-struct bl_bond *bl_smp_bond(const struct bl_smp *s, uint16_t conn)
-{
-    struct smp_conn *c = smp_find(s, conn);
-
-    return c ? smp_bond_of(s, c) : NULL;
 }
 
 void bl_smp_security(const struct bl_smp *s, uint16_t conn, struct bl_security *ret)
@@ -412,22 +400,6 @@ int bl_smp_keypress(struct bl_smp *s, uint64_t now, uint16_t conn, uint8_t type)
     if (!c->pairing || !bl_pairing_keypress(c->pairing, now, type))
         return -ENOENT;
     smp_pair_pull(s, now, c);
-    return 0;
-}
-
-/* The link's use of its keys ends with the link. */
-int bl_smp_bond_remove(struct bl_smp *s, uint64_t now, const struct bl_addr *identity)
-{
-    struct bl_bond *bond = bl_bonds_find(&s->bonds, identity);
-
-    (void)now;
-    if (!bond)
-        return -ENOENT;
-    for (unsigned i = 0; i < s->n; i++)
-        if (smp_bond_of(s, s->conns[i]) == bond)
-            smp_tell(s, s->conns[i], BL_SMP_DROP);
-    smp_tell_bond(s, BL_SMP_BOND_GONE, identity);
-    bl_bonds_remove(&s->bonds, bond);
     return 0;
 }
 

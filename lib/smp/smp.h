@@ -46,6 +46,8 @@ struct bl_bonds *bl_smp_bonds(struct bl_smp *s);
 /* Our identity, when the controller is ready. */
 void bl_smp_ready(struct bl_smp *s, const struct bl_addr *identity);
 int bl_smp_open(struct bl_smp *s, uint64_t now, const struct bl_smp_link *link);
+/* Our address in it is known only now. */
+void bl_smp_own(struct bl_smp *s, uint16_t conn, const struct bl_addr *own);
 /* Everything on it ends, with events. */
 void bl_smp_close(struct bl_smp *s, uint64_t now, uint16_t conn, bl_status status);
 void bl_smp_pdu(struct bl_smp *s, uint64_t now, uint16_t conn, const uint8_t *data, size_t n);
@@ -67,6 +69,9 @@ int bl_smp_keypress(struct bl_smp *s, uint64_t now, uint16_t conn, uint8_t type)
 int bl_smp_oob_set(struct bl_smp *s, const struct bl_addr *peer, const uint8_t *tk,
                    const uint8_t *r, const uint8_t *c);
 int bl_smp_oob_get(struct bl_smp *s, uint8_t ret_r[static 16], uint8_t ret_c[static 16]);
+/* What was stored; -EINVAL: no bond that a pairing could have made. */
+int bl_smp_bond_add(struct bl_smp *s, const struct bl_bond *bond);
+void bl_smp_bond_clear(struct bl_smp *s);
 int bl_smp_bond_remove(struct bl_smp *s, uint64_t now, const struct bl_addr *identity);
 
 uint64_t bl_smp_deadline(const struct bl_smp *s);

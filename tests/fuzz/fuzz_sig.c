@@ -2,11 +2,10 @@
 
 /*
  * LE signalling PDUs: what parses builds to itself, every request has an answer that parses, and no
- * answer wants an answer. The refusals of SMP get the same input.
+ * answer wants an answer.
  */
 
 #include "l2cap/sig.h"
-#include "smp/refuse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +32,7 @@ static void check_answer(const struct bl_sig *answer)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    uint8_t out[BL_SIG_MTU], again[BL_SIG_MTU];
+    uint8_t out[BL_SIG_MTU];
     struct bl_sig sig, answer;
     enum bl_sig_verdict verdict = bl_l2cap_sig_parse(data, n, &sig);
 
@@ -48,7 +47,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (bl_l2cap_sig_refuse(&sig, &answer))
             check_answer(&answer);
     }
-    size_t k = bl_smp_refuse(data, n, out, sizeof(out));
-    must(k <= 2 && (k == 0 || bl_smp_refuse(out, k, again, sizeof(again)) == 0));
     return 0;
 }

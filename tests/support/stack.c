@@ -118,7 +118,7 @@ static void stack_keep(struct stack_end *e)
         }
         if (event.kind == BL_EV_REPORT)
             event.report.data = stack_copy(e, event.report.data, event.report.len);
-        else if (event.kind >= BL_EV_NAME_WRITTEN)
+        else if (event.kind >= BL_EV_NAME_WRITTEN && event.kind <= BL_EV_GATTC_SERVICES_CHANGED)
             event.gatt.value.data = stack_copy(e, event.gatt.value.data, event.gatt.value.len);
         e->events[e->n_events++] = event;
     }

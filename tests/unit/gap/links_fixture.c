@@ -11,6 +11,7 @@ struct bl_evq events;
 struct bl_radio radio;
 struct bl_privacy privacy;
 struct bl_gatt gatt;
+struct bl_smp *smp;
 struct bl_links links;
 uint64_t now;
 
@@ -32,7 +33,9 @@ static void begin(bool extended)
     bl_privacy_init(&privacy, &radio);
     bl_privacy_ready(&privacy, now);
     ck_assert_int_eq(bl_gatt_init(&gatt, hci, &env, &events, &radio.config), 0);
-    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy, &gatt), 0);
+    smp = bl_smp_new(hci, &env, &events, &radio.config);
+    ck_assert_ptr_nonnull(smp);
+    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy, &gatt, smp), 0);
     now = 5000 * MS;
 }
 
@@ -50,6 +53,7 @@ void teardown(void)
 {
     bl_links_deinit(&links);
     bl_gatt_deinit(&gatt);
+    bl_smp_free(smp);
     bl_privacy_deinit(&privacy);
     bl_evq_deinit(&events);
     fake_hci_free(hci);
@@ -68,7 +72,7 @@ void add(enum bl_role role, uint16_t n, uint16_t attempt, uint16_t adv, bool adv
         .connection = {
             .role = role, .peer = addr((uint8_t)n), .interval = INTERVAL, .timeout = TIMEOUT}};
 
-    bl_links_add(&links, now, &e, attempt, adv, adv_unknown);
+    bl_links_add(&links, now, &e, &(struct bl_addr){0}, attempt, adv, adv_unknown);
 }
 
 uint16_t central(uint16_t n)

@@ -24,6 +24,7 @@ extern struct bl_evq events;
 extern struct bl_radio radio;
 extern struct bl_privacy privacy;
 extern struct bl_gatt gatt;
+extern struct bl_smp *smp;
 extern struct bl_links links;
 extern uint64_t now;
 

@@ -67,14 +67,6 @@ START_TEST(info_tells_what_is_known)
 }
 END_TEST
 
-START_TEST(a_key_is_not_there_yet)
-{
-    (void)central(5);
-    event(&(struct bl_hci_event){.kind = BL_HCI_EV_LTK_REQUEST, .handle = 5});
-    ck_assert_uint_eq(expect(BL_CMD_LE_LTK_NEGATIVE_REPLY, 5)->n, 2);
-}
-END_TEST
-
 START_TEST(events_of_no_link_do_nothing)
 {
     for (int kind = 0; kind <= BL_HCI_EV_KINDS; kind++)
@@ -372,7 +364,6 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, features_are_read_where_the_role_and_the_controller_allow);
     tcase_add_test(t, info_tells_what_is_known);
-    tcase_add_test(t, a_key_is_not_there_yet);
     tcase_add_test(t, events_of_no_link_do_nothing);
     tcase_add_loop_test(t, rssi_is_read, 0, 5);
     tcase_add_test(t, what_the_controller_does_not_offer_is_refused_at_once);

@@ -130,7 +130,7 @@ START_TEST(a_peripheral_link_waits_for_its_advertisement)
     silent();
     switch (_i) {
     case 0:
-        bl_links_adv_known(&links, now, 5, 9);
+        bl_links_adv_known(&links, now, 5, &(struct bl_addr){0}, 9);
         break;
     case 1:
         ck_assert_uint_eq(bl_links_pdu(&links, now, 5), 1);
@@ -143,7 +143,7 @@ START_TEST(a_peripheral_link_waits_for_its_advertisement)
     struct bl_event e = next_event(BL_EV_CONNECTED);
     ck_assert_uint_eq(e.connected.adv, adv);
     ck_assert_int_eq(e.connected.role, BL_ROLE_PERIPHERAL);
-    bl_links_adv_known(&links, now, 5, 9); /* late: for the end's sake */
+    bl_links_adv_known(&links, now, 5, &(struct bl_addr){0}, 9); /* late: for the end's sake */
     silent();
     (void)news(BL_LINKS_ESTABLISHED);
     gone(5, 0x13);
@@ -169,7 +169,8 @@ START_TEST(a_peripheral_link_that_was_short_is_told_whole)
     silent();
     (void)news(BL_LINKS_ESTABLISHED);
     (void)news(BL_LINKS_GONE);
-    bl_links_adv_known(&links, now, 5, 9); /* whose it was still matters to its advertiser */
+    bl_links_adv_known(&links, now, 5, &(struct bl_addr){0},
+                       9); /* whose it was still matters to its advertiser */
     struct bl_links_news n = news(BL_LINKS_GONE);
     ck_assert_uint_eq(n.adv, 9);
     ck_assert_uint_eq(n.conn, 0);
@@ -190,7 +191,7 @@ START_TEST(a_peer_that_the_controller_resolved_is_named_by_its_identity)
     struct bl_addr air = {ADDR_RANDOM, {9, 9, 9, 9, 9, 0x49}};
     struct bl_conn_info info;
 
-    bl_links_add(&links, now, &e, 0, 1, false);
+    bl_links_add(&links, now, &e, &(struct bl_addr){0}, 0, 1, false);
     struct bl_event up = next_event(BL_EV_CONNECTED);
     ck_assert(bl_addr_eq(&up.connected.peer, &e.connection.peer));
     ck_assert_uint_eq(bl_links_find(&links, &air), 1);
