@@ -51,10 +51,11 @@ class Peers:
             await self.connect()
         return self
 
-    async def connect(self):
+    async def connect(self, interval_us=7500):
         await self.a.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {})
+        at = {k: Variant("u", interval_us) for k in FAST}
         self.theirs = (await self.b.call("Central1", "Connect", "ysa{sv}", *await self.a.address(),
-                                         FAST))[0]
+                                         at))[0]
         self.mine = (await self.a.client.expect("CentralConnected")).args[0]
 
     async def serve(self, member, signature, *args, client=None, **kw):
@@ -398,6 +399,29 @@ async def test_calls_over_64_are_busy():
         assert await asyncio.gather(*calls) == [[0]] * 64
         for _ in range(64):
             await p.a.client.expect("IndicateDone", p.mine, handle, 0)
+
+
+async def test_what_finds_no_room_is_held_and_nothing_is_lost():
+    async with World() as world:
+        p = await Peers.start(world, connect=False)
+        await p.connect(30000)  # calls are faster than the radio
+        handle = await p.one(value=b"v" * 20)
+        clients = [await p.a.new_client(match=False) for _ in range(12)]
+        # 64 PDUs and 256 waiting are what a connection takes; more than one connection event sends.
+        calls = [asyncio.ensure_future(p.serve(
+            "Notify", "qqa{sv}", p.mine, handle,
+            {"value": Variant("ay", bytes([i]) + k.to_bytes(2, "little"))}, client=c))
+            for k in range(60) for i, c in enumerate(clients)]
+        held = 0
+        while not all(c.done() for c in calls):
+            held = max(held, (await p.a.stats())["gatts-held-open"])
+        assert await asyncio.gather(*calls) == [[3]] * len(calls)
+        got = [(await p.b.client.expect("Notified", p.theirs, handle)).args[2] for _ in calls]
+        for i in range(len(clients)):
+            order = [int.from_bytes(v[1:], "little") for v in got if v[0] == i]
+            assert order == list(range(60)), (i, order)
+        assert held > 0, "nothing was held: this shows nothing"
+        assert (await p.a.stats())["gatts-held-open"] == 0
 
 
 async def test_indications_end_with_the_link():
