@@ -41,8 +41,8 @@ int bus_error_disconnectedv(sd_bus_error *error, bl_status status, const char *f
  * NotConnected, -EALREADY AlreadyConnected, -ENOENT NotFound, -EBUSY Busy, ... */
 int bus_error_errno(sd_bus_error *error, int r, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Cuts off an incomplete last character, for text of clients that did not fit: what is not UTF-8 the
- * bus does not take, and the call would have no answer. */
+/* Cuts off an incomplete last character, for text of clients that did not fit: what is not UTF-8
+ * the bus does not take, and the call would have no answer. */
 void bus_text_trim(char *text);
 /* A whole sentence of one's own. */
 int bus_error_invalid(sd_bus_error *error, const char *format, ...)

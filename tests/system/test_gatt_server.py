@@ -107,6 +107,7 @@ async def test_registered_services_have_the_handles_of_the_contract():
         await refused("NotFound", p.serve("Read", "q", first + 5), f"0x{first + 5:04x}")
         assert await register(p, []) == []
         await refused("NotFound", p.serve("Read", "q", first + 2))
+        await p.a.logged("the daemon has registered 2 services of 11 handles in place of 0 of 0")
         # On a fresh adapter too.
         other = await p.b.call(S, "RegisterServices", "a(sa(sua(su)))a{sv}", [HEART_RATE, BATTERY], {})
         assert other == [handles], other
@@ -133,6 +134,7 @@ async def test_services_change_under_a_peer():
         assert [u for _, _, u in found[-2:]] == ["1809", "180d"], found
         service = found[-2][0]
         await p.serve("RemoveService", "q", service)
+        await p.a.logged("the daemon has removed service 1809, handles 0x00")
         await p.b.client.expect("ServicesChanged", p.theirs)
         found = (await p.ask("DiscoverServices", "sa{sv}", "", {}))[0]
         assert "1809" not in [u for _, _, u in found]
