@@ -20,7 +20,7 @@ Name = bluez
 ControllerMode = le
 Privacy = off
 [GATT]
-Cache = no
+Cache = {cache}
 Channels = 1
 [Policy]
 AutoEnable = false
@@ -32,10 +32,11 @@ _NO_PLUGINS = 'a2dp,avrcp,sap,vcp,mcp,bap,bass,csip,micp,network,input,hog,hostn
 
 
 class Bluez:
-    """bluetoothd on hci1 (or another index)."""
+    """bluetoothd on hci1 (or another index); cache as in its main.conf."""
 
-    def __init__(self, scene, index=1):
+    def __init__(self, scene, index=1, cache='no'):
         self.scene = scene
+        self.cache = cache
         self.index = index
         self.path = f'/org/bluez/hci{index}'
         self.bus = None
@@ -46,7 +47,7 @@ class Bluez:
         directory = tempfile.mkdtemp(prefix='bluez.', dir='/run')
         config = f'{directory}/main.conf'
         with open(config, 'w', encoding='utf-8') as file:
-            file.write(_CONFIG)
+            file.write(_CONFIG.format(cache=self.cache))
         # A test starts without what bluetoothd remembers of an earlier one. The guest forgets all it is told.
         for remembered in glob.glob('/var/lib/bluetooth/*'):
             shutil.rmtree(remembered)

@@ -1,6 +1,6 @@
 """BlueZ's two sides of GATT: an application that bluetoothd serves, and a peer's attributes as it shows them."""
 
-from dbus_next import Message, MessageType, Variant
+from dbus_next import Message, MessageFlag, MessageType, Variant
 
 from bluez import DEVICE, NAME
 from bus import OBJECTS, PROPERTIES, options
@@ -87,10 +87,15 @@ class Application:
             return None
         reply = self._access(attribute, message)
         pulse()
-        return reply
+        # True: seen to, and nobody waits for an answer.
+        return True if message.flags & MessageFlag.NO_REPLY_EXPECTED else reply
 
     @staticmethod
     def _access(attribute, message):
+        # bluetoothd asks the application also where the flags do not allow it.
+        wanted = {'ReadValue': 'read', 'WriteValue': 'write'}.get(message.member)
+        if wanted and not any(flag.startswith(wanted) for flag in attribute.flags):
+            return Message.new_error(message, 'org.bluez.Error.NotPermitted', f'no {wanted}')
         if message.member == 'ReadValue':
             attribute.reads += 1
             offset = message.body[0]['offset'].value if 'offset' in message.body[0] else 0

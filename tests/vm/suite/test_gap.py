@@ -19,10 +19,10 @@ TERMINATED_BY_PEER = 0x113
 TERMINATED_HERE = (0x113, 0x116)
 
 
-async def both(scene, kind):
+async def both(scene, kind, **given):
     """bled active on hci0, BlueZ powered on hci1; returns what watches the kernel, bled, BlueZ, both addresses."""
     management, _ = await controllers(scene, kind)
-    bluez = await Bluez(scene).start()
+    bluez = await Bluez(scene, **given).start()
     bled = await Bled(scene, 'hci0').start()
     _, mine = await bled.activate()
     return management, bled, bluez, mine, await bluez.address()
