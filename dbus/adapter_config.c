@@ -4,8 +4,8 @@
  * adapter_config: the configuration properties of Adapter1, one row each.
  *
  * A value holds for the next procedure and until the daemon ends. A change signal comes when the
- * value has become another one. Those of the stack's business (AddrMode, GapName, Appearance, Mtu)
- * it is told at once; those of pairing are kept for it.
+ * value has become another one. Those of the stack's business (all
+ * but RxBuf and PairableTimeout) it is told at once.
  */
 
 #include "adapter_iface.h"
@@ -30,11 +30,11 @@ static const struct row ROWS[] = {
     {"Appearance", 'q', FIELD(appearance), 0, UINT16_MAX, true},
     {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024, false},
     {"Mtu", 'q', FIELD(mtu), 23, 517, true},
-    {"Bond", 'b', FIELD(bond), 0, 1, false},
-    {"Mitm", 'b', FIELD(mitm), 0, 1, false},
-    {"Io", 'y', FIELD(io), 0, 4, false}, /* Core 5.4, Vol 3, Part H, 3.5.1 */
-    {"LeSecure", 'b', FIELD(le_secure), 0, 1, false},
-    {"Pairable", 'b', FIELD(pairable), 0, 1, false},
+    {"Bond", 'b', FIELD(bond), 0, 1, true},
+    {"Mitm", 'b', FIELD(mitm), 0, 1, true},
+    {"Io", 'y', FIELD(io), 0, 4, true}, /* Core 5.4, Vol 3, Part H, 3.5.1 */
+    {"LeSecure", 'b', FIELD(le_secure), 0, 1, true},
+    {"Pairable", 'b', FIELD(pairable), 0, 1, true},
     {"PairableTimeout", 'u', FIELD(pairable_timeout), 0, UINT32_MAX, false},
 };
 
@@ -107,11 +107,33 @@ int bus_config_get(sd_bus *sd, const char *path, const char *interface, const ch
     return sd_bus_message_append_basic(reply, row->type, &v);
 }
 
+/* addr_mode: it is known; before that, the host has what the file said. */
+static void tell_host(struct bus_adapter *a, bool addr_mode)
+{
+    struct bl_config config;
+    bl_host_get_config(a->host, &config);
+    if (addr_mode)
+        config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
+    config.mtu = a->config.mtu;
+    config.bond = a->config.bond;
+    config.mitm = a->config.mitm;
+    config.io = a->config.io;
+    config.le_secure = a->config.le_secure;
+    config.pairable = a->config.pairable;
+    config.appearance = a->config.appearance;
+    memcpy(config.gap_name, a->config.gap_name, sizeof(config.gap_name));
+    if (bl_host_set_config(a->host, bus_now(a), &config) < 0)
+        bus_log(a->bus, BL_LOG_WARNING, "%s: address mode %u is refused", a->name,
+                a->config.addr_mode);
+    bus_kick(a);
+}
+
 static void pairable_over(struct bus_timer *t, uint64_t now)
 {
     struct bus_adapter *a = list_entry(t, struct bus_adapter, pairable_timer);
     (void)now;
     a->config.pairable = false;
+    tell_host(a, a->config.has_addr_mode || a->known);
     bus_emit_changed(a, ADAPTER_IFACE, "Pairable", NULL);
 }
 
@@ -127,22 +149,6 @@ void bus_config_start(struct bus_adapter *a)
 void bus_config_stop(struct bus_adapter *a)
 {
     bus_timer_cancel(a, &a->pairable_timer);
-}
-
-/* addr_mode: it is known; before that, the host has what the file said. */
-static void tell_host(struct bus_adapter *a, bool addr_mode)
-{
-    struct bl_config config;
-    bl_host_get_config(a->host, &config);
-    if (addr_mode)
-        config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
-    config.mtu = a->config.mtu;
-    config.appearance = a->config.appearance;
-    memcpy(config.gap_name, a->config.gap_name, sizeof(config.gap_name));
-    if (bl_host_set_config(a->host, bus_now(a), &config) < 0)
-        bus_log(a->bus, BL_LOG_WARNING, "%s: address mode %u is refused", a->name,
-                a->config.addr_mode);
-    bus_kick(a);
 }
 
 void bus_config_apply(struct bus_adapter *a)

@@ -10,6 +10,8 @@
 
 #include "adapter_iface.h"
 
+#include "pairing.h"
+
 #include <errno.h>
 
 static void finish(struct bus_change *c, const sd_bus_error *error)
@@ -229,6 +231,7 @@ static int method_detach(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int r = bus_enter(a, m, method_detach, BUS_WHILE_INACTIVE, &owner, error);
     if (r != 0)
         return r;
+    bus_pairing_detach(a, sd_bus_message_get_sender(m));
     if (bus_owner_is_daemon(owner))
         return sd_bus_reply_method_return(m, NULL);
     r = bus_call_new(a, m, &DETACH, true, &call, error);

@@ -240,8 +240,10 @@ void bus_call_cancel_client(struct bus_adapter *a, struct bus_client *client)
         bool waited = c->m != NULL;
         c->m = sd_bus_message_unref(c->m);
         bool own = c->owner && !bus_owner_is_daemon(c->owner) && c->kind == &HELD;
-        if ((waited || own) && c->kind->cancel)
+        if ((waited || own || c->kind->watch) && c->kind->cancel)
             c->kind->cancel(c);
+        if (c->kind->watch && c->op == 0)
+            bus_call_free(c);
     }
 }
 

@@ -67,6 +67,9 @@ struct bus_call_kind {
     void (*cancel)(struct bus_call *call);
     /* May be NULL. Frees what the call holds, when it is freed. */
     void (*drop)(struct bus_call *call);
+    /* cancel() also when nobody waits any more: the call is there to notice that its client goes.
+     * Without an operation it is freed afterwards. */
+    bool watch;
 };
 
 struct bus_call {

@@ -230,26 +230,19 @@ static int conn_get_phy(sd_bus *bus, const char *path, const char *interface, co
     return sd_bus_message_append(reply, "s", bus_phy_name(*phy));
 }
 
-/* What comes with pairing: until then no link is ever encrypted. */
-static int conn_get_false(sd_bus *bus, const char *path, const char *interface,
-                          const char *property, sd_bus_message *reply, void *userdata,
-                          sd_bus_error *error)
+static int conn_get_flag(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
-    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
-    return sd_bus_message_append(reply, "b", 0);
+    const bool *flag = userdata;
+
+    (void)bus, (void)path, (void)interface, (void)property, (void)error;
+    return sd_bus_message_append(reply, "b", (int)*flag);
 }
 
-static int conn_get_key_size(sd_bus *bus, const char *path, const char *interface,
-                             const char *property, sd_bus_message *reply, void *userdata,
-                             sd_bus_error *error)
-{
-    (void)bus, (void)path, (void)interface, (void)property, (void)userdata, (void)error;
-    return sd_bus_message_append(reply, "y", 0);
-}
-
-#define CONN_INFO(member) offsetof(struct bus_conn, info.member)
-#define CONN_CONST        SD_BUS_VTABLE_PROPERTY_CONST
-#define CONN_CHANGES      SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+#define CONN_INFO(member)     offsetof(struct bus_conn, info.member)
+#define CONN_SECURITY(member) offsetof(struct bus_conn, security.member)
+#define CONN_CONST            SD_BUS_VTABLE_PROPERTY_CONST
+#define CONN_CHANGES          SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable conn_vtable[] = {
     SD_BUS_VTABLE_START(0),
@@ -267,10 +260,11 @@ static const sd_bus_vtable conn_vtable[] = {
     SD_BUS_PROPERTY("SupervisionTimeout", "q", NULL, CONN_INFO(timeout), CONN_CHANGES),
     SD_BUS_PROPERTY("TxPhy", "s", conn_get_phy, CONN_INFO(tx_phy), CONN_CHANGES),
     SD_BUS_PROPERTY("RxPhy", "s", conn_get_phy, CONN_INFO(rx_phy), CONN_CHANGES),
-    SD_BUS_PROPERTY("Encrypted", "b", conn_get_false, 0, CONN_CHANGES),
-    SD_BUS_PROPERTY("Authenticated", "b", conn_get_false, 0, CONN_CHANGES),
-    SD_BUS_PROPERTY("Bonded", "b", conn_get_false, 0, CONN_CHANGES),
-    SD_BUS_PROPERTY("KeySize", "y", conn_get_key_size, 0, CONN_CHANGES),
+    SD_BUS_PROPERTY("Encrypted", "b", conn_get_flag, CONN_SECURITY(encrypted), CONN_CHANGES),
+    SD_BUS_PROPERTY("Authenticated", "b", conn_get_flag, CONN_SECURITY(authenticated),
+                    CONN_CHANGES),
+    SD_BUS_PROPERTY("Bonded", "b", conn_get_flag, CONN_SECURITY(bonded), CONN_CHANGES),
+    SD_BUS_PROPERTY("KeySize", "y", NULL, CONN_SECURITY(key_size), CONN_CHANGES),
     SD_BUS_PROPERTY("ConnectedSince", "t", NULL, offsetof(struct bus_conn, since), CONN_CONST),
     SD_BUS_VTABLE_END,
 };
@@ -412,6 +406,48 @@ void bus_conn_on_mtu(struct bus_adapter *a, const struct bl_event *e)
         return;
     c->mtu = e->mtu.mtu;
     conn_changed(c, "Mtu", NULL, NULL);
+}
+
+void bus_conn_on_security(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->encrypted.conn, NULL);
+    char encrypted[] = "Encrypted", authenticated[] = "Authenticated", bonded[] = "Bonded",
+         key_size[] = "KeySize"; /* sd-bus wants char * */
+    char *names[5] = {NULL};
+    size_t n = 0;
+
+    if (!c)
+        return;
+    const struct bl_security was = c->security,
+                             now = {.encrypted = e->encrypted.encrypted,
+                                    .authenticated = e->encrypted.authenticated,
+                                    .bonded = e->encrypted.bonded,
+                                    .secure_connections = e->encrypted.secure_connections,
+                                    .key_size = e->encrypted.key_size};
+    c->security = now;
+    if (now.encrypted != was.encrypted)
+        names[n++] = encrypted;
+    if (now.authenticated != was.authenticated)
+        names[n++] = authenticated;
+    if (now.bonded != was.bonded)
+        names[n++] = bonded;
+    if (now.key_size != was.key_size)
+        names[n++] = key_size;
+    if (n > 0)
+        bus_emit_changed_strv(a->bus, c->path, CONN_INTERFACE, names);
+}
+
+void bus_conn_on_identity(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_conn *c = bus_conn_find(a, e->identity.conn, NULL);
+
+    if (!c)
+        return;
+    c->peer = e->identity.identity;
+    if (bl_addr_eq(&c->info.identity, &c->peer))
+        return;
+    c->info.identity = c->peer;
+    conn_changed(c, "IdentityAddress", "IdentityAddressType", NULL);
 }
 
 void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e)

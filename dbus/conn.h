@@ -17,6 +17,7 @@ struct bus_conn {
     struct list uses; /* struct bus_use.of_conn; the first is the owner's */
     struct bl_conn_info info;
     struct bl_addr peer; /* identity where known */
+    struct bl_security security;
     uint64_t since;      /* CLOCK_REALTIME, us */
     uint16_t mtu;        /* ATT_MTU in force */
     sd_bus_slot *slot;
@@ -63,4 +64,6 @@ void bus_conn_on_updated(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_phy(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_data_length(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_mtu(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_security(struct bus_adapter *a, const struct bl_event *e);
+void bus_conn_on_identity(struct bus_adapter *a, const struct bl_event *e);
 void bus_conn_on_disconnected(struct bus_adapter *a, const struct bl_event *e);

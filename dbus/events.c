@@ -18,15 +18,16 @@
 #include "gatts.h"
 #include "link.h"
 #include "observer.h"
+#include "pairing.h"
 #include "peripheral.h"
 #include "socket.h"
 
-enum { MOST = 8 };
+enum { MOST = 10 };
 
 static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_OP_DONE] = {bus_call_event, bus_gatts_on_op_done, bus_gattc_on_op_done,
                        bus_adapter_on_op_done},
-    [BL_EV_READY] = {bus_adapter_on_ready},
+    [BL_EV_READY] = {bus_pairing_on_ready, bus_adapter_on_ready},
     [BL_EV_FAILED] = {bus_adapter_on_failed},
     [BL_EV_ADDRESS_CHANGED] = {bus_adapter_on_address},
     [BL_EV_ADV_STOPPED] = {bus_broadcaster_on_stopped},
@@ -53,10 +54,16 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_GATTC_NOTIFIED] = {bus_gattc_on_value},
     [BL_EV_GATTC_INDICATED] = {bus_gattc_on_value},
     [BL_EV_GATTC_SERVICES_CHANGED] = {bus_gattc_on_services_changed},
-    [BL_EV_DISCONNECTED] = {bus_gatts_on_disconnected, bus_characteristic_on_disconnected,
-                            bus_gattc_on_disconnected, bus_link_on_disconnected,
-                            bus_central_on_disconnected, bus_peripheral_on_disconnected,
-                            bus_conn_on_disconnected, bus_central_on_gone},
+    [BL_EV_ENCRYPTED] = {bus_conn_on_security, bus_pairing_on_encrypted},
+    [BL_EV_PAIRING_FAILED] = {bus_pairing_on_failed},
+    [BL_EV_PASSKEY] = {bus_pairing_on_passkey},
+    [BL_EV_BOND] = {bus_pairing_on_bond},
+    [BL_EV_IDENTITY] = {bus_conn_on_identity},
+    [BL_EV_DISCONNECTED] = {bus_pairing_on_disconnected, bus_gatts_on_disconnected,
+                            bus_characteristic_on_disconnected, bus_gattc_on_disconnected,
+                            bus_link_on_disconnected, bus_central_on_disconnected,
+                            bus_peripheral_on_disconnected, bus_conn_on_disconnected,
+                            bus_central_on_gone},
 };
 
 void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e)

@@ -154,6 +154,6 @@ uint16_t bl_conn_find(const struct bl_host *host, const struct bl_addr *peer)
 
 int bl_conn_info(const struct bl_host *host, uint16_t conn, struct bl_conn_info *ret)
 {
-    (void)host, (void)conn, (void)ret;
-    return -ENOTCONN;
+    (void)conn, (void)ret;
+    return host->linked ? 0 : -ENOTCONN;
 }

@@ -48,8 +48,25 @@ struct fake_gatt {
     } values[FAKE_HANDLES]; /* of local attributes, by handle */
 };
 
+enum { FAKE_BONDS = 8 };
+
+struct fake_smp {
+    int result; /* of commands: 0, or -errno */
+    unsigned pairs, answers, refusals, clears;
+    uint16_t conn; /* of the last command */
+    struct bl_pair_params params;
+    enum bl_passkey_action action;
+    uint32_t passkey;
+    struct bl_addr oob_peer;
+    unsigned oob; /* 1 tk, 2 r, 4 c: what was given last */
+    struct bl_bond bonds[FAKE_BONDS];
+    size_t n_bonds;
+};
+
 struct bl_host {
     struct fake_gatt gatt;
+    struct fake_smp smp;
+    bool linked; /* bl_conn_info() knows every connection (and says nothing of it) */
     bl_op last_op;
     int result; /* what commands return; 0: a new operation */
     bl_op shutdown_op, hci_op;

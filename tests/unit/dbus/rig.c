@@ -52,6 +52,23 @@ static void fake_capture_stop(void *ctx)
     ((struct rig *)ctx)->captures--;
 }
 
+static void fake_bond_write(void *ctx, const struct bl_bond *bond)
+{
+    ((struct rig *)ctx)->bond_writes++;
+    ((struct rig *)ctx)->wrote = bond->identity.b[0];
+}
+
+static void fake_bond_delete(void *ctx, const struct bl_addr *identity)
+{
+    (void)identity;
+    ((struct rig *)ctx)->bond_deletes++;
+}
+
+static void fake_bonds_load(void *ctx)
+{
+    ((struct rig *)ctx)->bond_loads++;
+}
+
 static const struct bus_adapter_ops OPS = {
     .open = fake_open,
     .close = fake_close,
@@ -59,6 +76,9 @@ static const struct bus_adapter_ops OPS = {
     .now = fake_now,
     .capture_start = fake_capture_start,
     .capture_stop = fake_capture_stop,
+    .bond_write = fake_bond_write,
+    .bond_delete = fake_bond_delete,
+    .bonds_load = fake_bonds_load,
 };
 
 /* One value of a basic type as text; arrays and structures are left out. */
