@@ -6,8 +6,8 @@
  *
  * Input: a PDU has a row per code, which says in which states it may come; everything else that
  * arrives is Unspecified Reason (3.5.5), except Pairing Failed, which is always the end. The state
- * is OVER while an input is handled, so a handler that returns early has ended the pairing, and
- * pairing_receive() says so to the peer if the handler did not.
+ * is OVER while a PDU is handled, so a handler that returns early has ended the pairing, and
+ * pairing_handle() says so to the peer if the handler did not.
  */
 
 #include "smp/pairing_internal.h"
@@ -21,9 +21,10 @@
 
 /* ---- output ---- */
 
-static struct bl_pairing_out *pairing_put(struct bl_pairing *p, enum bl_pairing_out_kind kind)
+struct bl_pairing_out *pairing_put(struct bl_pairing *p, enum bl_pairing_out_kind kind)
 {
-    /* The most that one input leads to is the keys of one side: seven. */
+    if (p->out_count == PAIRING_OUT_MOST)
+        abort(); /* the most that one input leads to is the keys of one side: a bug */
     struct bl_pairing_out *out = &p->out[(p->out_head + p->out_count) % PAIRING_OUT_MOST];
 
     p->out_count++;
@@ -55,6 +56,7 @@ void pairing_send(struct bl_pairing *p, uint64_t now, uint8_t code, const void *
 static void pairing_over(struct bl_pairing *p, bl_status status)
 {
     p->state = PAIRING_STATE_OVER;
+    p->ended = true;
     p->deadline = TIMERQ_NEVER;
     p->user = BL_SMP_USER_NOTHING;
     p->key_ready = false;
@@ -70,12 +72,26 @@ void pairing_fail(struct bl_pairing *p, uint64_t now, enum bl_smp_reason reason)
     pairing_over(p, (bl_status)(BL_STATUS_SMP + reason));
 }
 
-void pairing_ask(struct bl_pairing *p, enum bl_smp_user user, uint32_t passkey)
+enum { /* Keypress Notification: 3.5.8 */
+       PAIRING_KEYPRESS_STARTED = 0,
+       PAIRING_KEYPRESS_COMPLETED = 4,
+};
+
+/* Both said that they know of it; before Secure Connections there was no such PDU. */
+static bool pairing_keypresses(const struct bl_pairing *p)
+{
+    return (p->initiator.auth & p->responder.auth & BL_SMP_AUTH_KEYPRESS) &&
+           p->choice.secure_connections;
+}
+
+void pairing_ask(struct bl_pairing *p, uint64_t now, enum bl_smp_user user, uint32_t passkey)
 {
     struct bl_pairing_out *out = pairing_put(p, BL_PAIRING_ASK);
 
     out->ask.user = p->user = user;
     out->ask.passkey = passkey;
+    if (user == BL_SMP_USER_INPUT && pairing_keypresses(p))
+        pairing_send(p, now, BL_SMP_KEYPRESS, &(uint8_t){PAIRING_KEYPRESS_STARTED}, 1);
 }
 
 void pairing_encrypt(struct bl_pairing *p)
@@ -309,19 +325,32 @@ static bool pairing_is_key(uint8_t code)
     return code >= BL_SMP_ENCRYPTION_INFORMATION && code <= BL_SMP_SIGNING_INFORMATION;
 }
 
-/* Keypress Notifications are news for the one who displays, while the other enters: 3.5.8 */
+/* Keypress Notifications are news for the one who displays, while the other enters: 3.5.8. Others
+ * are nothing, and keep nobody waiting either. */
 static void pairing_keypress_in(struct bl_pairing *p, uint64_t now, uint8_t type)
 {
-    bool displays =
-        (p->params.initiator ? p->choice.initiator : p->choice.responder) == BL_SMP_USER_DISPLAY;
+    enum bl_smp_user mine = p->params.initiator ? p->choice.initiator : p->choice.responder;
+    enum bl_smp_user theirs = p->params.initiator ? p->choice.responder : p->choice.initiator;
 
-    if (type > 4) {
+    if (type > PAIRING_KEYPRESS_COMPLETED) {
         pairing_fail(p, now, BL_SMP_INVALID_PARAMETERS);
         return;
     }
+    if (theirs != BL_SMP_USER_INPUT || !pairing_keypresses(p) ||
+        p->state == PAIRING_STATE_ENCRYPTION || p->state == PAIRING_STATE_KEYS)
+        return;
     p->deadline = now + BL_SMP_TIMEOUT_US;
-    if (displays && p->state != PAIRING_STATE_ENCRYPTION && p->state != PAIRING_STATE_KEYS)
+    if (mine == BL_SMP_USER_DISPLAY)
         pairing_put(p, BL_PAIRING_KEYPRESS)->keypress = type;
+}
+
+/* Closed until the handler says where it goes on. */
+static void pairing_handle(struct bl_pairing *p, uint64_t now, pairing_fn *fn, const uint8_t *body)
+{
+    p->state = PAIRING_STATE_OVER;
+    fn(p, now, body);
+    if (p->state == PAIRING_STATE_OVER && !p->ended)
+        pairing_fail(p, now, BL_SMP_UNSPECIFIED_REASON);
 }
 
 void bl_pairing_receive(struct bl_pairing *p, uint64_t now, const uint8_t *pdu, size_t n)
@@ -356,7 +385,7 @@ void bl_pairing_receive(struct bl_pairing *p, uint64_t now, const uint8_t *pdu, 
         return;
     }
     p->deadline = now + BL_SMP_TIMEOUT_US;
-    row->fn(p, now, pdu + 1);
+    pairing_handle(p, now, row->fn, pdu + 1);
 }
 
 bool bl_pairing_passkey(struct bl_pairing *p, uint64_t now, enum bl_smp_user user, uint32_t passkey)
@@ -377,6 +406,8 @@ bool bl_pairing_passkey(struct bl_pairing *p, uint64_t now, enum bl_smp_user use
     }
     p->passkey = passkey;
     p->has_passkey = true;
+    if (user == BL_SMP_USER_INPUT && pairing_keypresses(p))
+        pairing_send(p, now, BL_SMP_KEYPRESS, &(uint8_t){PAIRING_KEYPRESS_COMPLETED}, 1);
     if (p->choice.secure_connections)
         pairing_sc_passkey(p, now);
     else
@@ -394,12 +425,34 @@ void bl_pairing_refuse(struct bl_pairing *p, uint64_t now)
 
 bool bl_pairing_keypress(struct bl_pairing *p, uint64_t now, uint8_t type)
 {
-    bool agreed = (p->initiator.auth & p->responder.auth & BL_SMP_AUTH_KEYPRESS) != 0;
-
-    if (type > 4 || p->user != BL_SMP_USER_INPUT || !agreed || !p->choice.secure_connections)
+    if (type > PAIRING_KEYPRESS_COMPLETED || p->user != BL_SMP_USER_INPUT || !pairing_keypresses(p))
         return false;
     pairing_send(p, now, BL_SMP_KEYPRESS, &type, 1);
     return true;
+}
+
+static bool pairing_has_failed(const struct bl_pairing *p)
+{
+    for (unsigned i = 0; i < p->out_count; i++)
+        if (p->out[(p->out_head + i) % PAIRING_OUT_MOST].kind == BL_PAIRING_FAILED)
+            return true;
+    return false;
+}
+
+void bl_pairing_abort(struct bl_pairing *p)
+{
+    if (pairing_has_failed(p))
+        return; /* for a reason of its own */
+    bl_crypto_wipe(p->out, sizeof(p->out));
+    p->out_count = 0;
+    pairing_over(p, BL_NO_RESOURCES);
+}
+
+void bl_pairing_level(const struct bl_pairing *p, struct bl_pairing_level *ret)
+{
+    *ret = (struct bl_pairing_level){.authenticated = p->choice.authenticated,
+                                     .secure_connections = p->choice.secure_connections,
+                                     .key_size = p->key_size};
 }
 
 void bl_pairing_encrypted(struct bl_pairing *p, uint64_t now, bool on)
@@ -407,7 +460,7 @@ void bl_pairing_encrypted(struct bl_pairing *p, uint64_t now, bool on)
     if (p->state != PAIRING_STATE_ENCRYPTION)
         return;
     if (!on)
-        pairing_over(p, BL_STATUS_SMP + BL_SMP_UNSPECIFIED_REASON);
+        pairing_fail(p, now, BL_SMP_UNSPECIFIED_REASON);
     else
         pairing_keys_begin(p, now);
 }
@@ -434,6 +487,6 @@ uint64_t bl_pairing_deadline(const struct bl_pairing *p)
 /* No Pairing Failed is sent: nothing may be, until the link has been made anew. 3.4 */
 void bl_pairing_tick(struct bl_pairing *p, uint64_t now)
 {
-    if (now >= p->deadline)
+    if (p->state != PAIRING_STATE_OVER && now >= p->deadline)
         pairing_over(p, BL_TIMEOUT);
 }

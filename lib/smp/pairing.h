@@ -55,6 +55,12 @@ struct bl_pairing_params {
     bool signing; /* a CSRK too */
 };
 
+/* What the link is worth once it is encrypted with the key of this pairing. */
+struct bl_pairing_level {
+    bool authenticated, secure_connections;
+    uint8_t key_size;
+};
+
 /* What a pairing has brought. */
 struct bl_pairing_keys {
     bool secure_connections, authenticated, bonded;
@@ -108,6 +114,9 @@ void bl_pairing_receive(struct bl_pairing *p, uint64_t now, const uint8_t *pdu, 
  * asked (any more). */
 bool bl_pairing_passkey(struct bl_pairing *p, uint64_t now, enum bl_smp_user user,
                         uint32_t passkey);
+/* A PDU that came out could not be sent: it fails with BL_NO_RESOURCES, whatever else was to come
+ * out. */
+void bl_pairing_abort(struct bl_pairing *p);
 /* Nobody can answer, or the person said no: Passkey Entry Failed, Numeric Comparison Failed. */
 void bl_pairing_refuse(struct bl_pairing *p, uint64_t now);
 bool bl_pairing_keypress(struct bl_pairing *p, uint64_t now, uint8_t type);
@@ -117,6 +126,8 @@ void bl_pairing_encrypted(struct bl_pairing *p, uint64_t now, bool on);
  * where it is that far and both are 0. */
 bool bl_pairing_ltk(const struct bl_pairing *p, uint16_t ediv, const uint8_t rand[static 8],
                     uint8_t ret_key[static 16]);
+
+void bl_pairing_level(const struct bl_pairing *p, struct bl_pairing_level *ret);
 
 bool bl_pairing_next(struct bl_pairing *p, struct bl_pairing_out *ret);
 uint64_t bl_pairing_deadline(const struct bl_pairing *p);

@@ -28,6 +28,7 @@ struct bl_pairing {
     struct bl_smp_oob oob;
     bool has_oob;
     enum pairing_state state;
+    bool ended; /* it has been said how */
     uint64_t deadline;
 
     struct bl_pairing_out out[PAIRING_OUT_MOST]; /* a ring */
@@ -65,7 +66,9 @@ struct bl_pairing {
 /* Out. Sending starts the 30 s again. */
 void pairing_send(struct bl_pairing *p, uint64_t now, uint8_t code, const void *body, size_t n);
 void pairing_fail(struct bl_pairing *p, uint64_t now, enum bl_smp_reason reason);
-void pairing_ask(struct bl_pairing *p, enum bl_smp_user user, uint32_t passkey);
+void pairing_ask(struct bl_pairing *p, uint64_t now, enum bl_smp_user user, uint32_t passkey);
+/* The row in the queue for one more thing to come out. */
+struct bl_pairing_out *pairing_put(struct bl_pairing *p, enum bl_pairing_out_kind kind);
 void pairing_encrypt(struct bl_pairing *p);
 bool pairing_random(struct bl_pairing *p, uint64_t now, void *out, size_t n);
 /* The result of a function of the toolbox: false, and failed, where it did not work. */

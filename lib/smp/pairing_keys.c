@@ -67,8 +67,6 @@ static bool keys_send(struct bl_pairing *p, uint64_t now)
 
 static void keys_done(struct bl_pairing *p)
 {
-    struct bl_pairing_out *out = &p->out[(p->out_head + p->out_count) % PAIRING_OUT_MOST];
-
     p->keys.secure_connections = p->choice.secure_connections;
     p->keys.authenticated = p->choice.authenticated;
     p->keys.bonded = p->bonding;
@@ -80,10 +78,10 @@ static void keys_done(struct bl_pairing *p)
         p->keys.peer_ltk = p->keys.local_ltk;
     }
     p->state = PAIRING_STATE_OVER;
+    p->ended = true;
     p->deadline = TIMERQ_NEVER;
     p->key_ready = false;
-    *out = (struct bl_pairing_out){.kind = BL_PAIRING_DONE, .keys = p->keys};
-    p->out_count++;
+    pairing_put(p, BL_PAIRING_DONE)->keys = p->keys;
     bl_crypto_wipe(&p->keys, sizeof(p->keys));
     bl_crypto_wipe(p->key, sizeof(p->key));
 }
@@ -117,24 +115,31 @@ void pairing_keys_begin(struct bl_pairing *p, uint64_t now)
     keys_go_on(p, now);
 }
 
+static bool keys_zero(const uint8_t key[static 16])
+{
+    static const uint8_t zero[16];
+
+    return bl_crypto_equal(key, zero, sizeof(zero));
+}
+
 static bool keys_identity_legal(const struct bl_addr *a)
 {
-    return a->type == ADDR_PUBLIC || (a->type == ADDR_RANDOM && bl_addr_is_static(a));
+    return (a->type == ADDR_PUBLIC && !bl_addr_is_zero(a)) ||
+           (a->type == ADDR_RANDOM && bl_addr_is_static(a));
 }
 
 /* An IRK of zeros says that the peer has none: Vol 3, Part C, 10.7. */
 static void keys_take_identity(struct bl_pairing *p, uint64_t now, const uint8_t *body)
 {
-    static const uint8_t zero[16];
     struct bl_addr *a = &p->keys.peer_identity;
 
     a->type = body[0];
     memcpy(a->b, body + 1, 6);
-    if (!keys_identity_legal(a)) {
+    if (!keys_identity_legal(a) || bl_addr_eq(a, &p->params.identity)) { /* nor is it us */
         pairing_fail(p, now, BL_SMP_INVALID_PARAMETERS);
         return;
     }
-    p->keys.has_peer_irk = !bl_crypto_equal(p->keys.peer_irk, zero, 16);
+    p->keys.has_peer_irk = !keys_zero(p->keys.peer_irk);
     p->wanted &= (uint8_t)~BL_SMP_DIST_ID;
     keys_go_on(p, now);
 }
@@ -149,6 +154,10 @@ void pairing_keys_pdu(struct bl_pairing *p, uint64_t now, uint8_t code, const ui
     if (code == BL_SMP_ENCRYPTION_INFORMATION) {
         memcpy(p->keys.peer_ltk.key, body, 16);
         pairing_shorten(p->keys.peer_ltk.key, p->key_size);
+        if (keys_zero(p->keys.peer_ltk.key)) { /* everybody's */
+            pairing_fail(p, now, BL_SMP_KEY_REJECTED);
+            return;
+        }
         p->keys_next = BL_SMP_CENTRAL_IDENTIFICATION;
     } else if (code == BL_SMP_CENTRAL_IDENTIFICATION) {
         p->keys.peer_ltk.ediv = (uint16_t)(body[0] | body[1] << 8);
@@ -164,7 +173,7 @@ void pairing_keys_pdu(struct bl_pairing *p, uint64_t now, uint8_t code, const ui
         keys_take_identity(p, now, body);
     } else {
         memcpy(p->keys.peer_csrk, body, 16);
-        p->keys.has_peer_csrk = true;
+        p->keys.has_peer_csrk = !keys_zero(body);
         p->wanted &= (uint8_t)~BL_SMP_DIST_SIGN;
         keys_go_on(p, now);
     }

@@ -57,7 +57,7 @@ void pairing_legacy_begin(struct bl_pairing *p, uint64_t now)
     }
     /* The initiator must not send before its user has acted; the responder's peer may. */
     p->state = p->params.initiator ? PAIRING_STATE_USER : PAIRING_STATE_CONFIRM;
-    pairing_ask(p, user, 0);
+    pairing_ask(p, now, user, 0);
 }
 
 void pairing_legacy_passkey(struct bl_pairing *p, uint64_t now)
@@ -83,6 +83,8 @@ void pairing_legacy_confirm(struct bl_pairing *p, uint64_t now, const uint8_t *b
     } else if (p->has_passkey) {
         pairing_send(p, now, BL_SMP_CONFIRM, p->own_confirm, 16);
         p->state = PAIRING_STATE_RANDOM;
+    } else {
+        p->state = PAIRING_STATE_CONFIRM; /* our user has not acted yet */
     }
 }
 

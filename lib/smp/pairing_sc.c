@@ -162,7 +162,7 @@ static void sc_stage1(struct bl_pairing *p, uint64_t now)
         break;
     case BL_SMP_PASSKEY:
         p->state = p->params.initiator ? PAIRING_STATE_USER : PAIRING_STATE_CONFIRM;
-        pairing_ask(p, user, 0);
+        pairing_ask(p, now, user, 0);
         break;
     case BL_SMP_JUST_WORKS:
     case BL_SMP_NUMERIC_COMPARISON:
@@ -228,6 +228,8 @@ void pairing_sc_confirm(struct bl_pairing *p, uint64_t now, const uint8_t *body)
     if (!p->params.initiator) { /* passkey alone: the state is never CONFIRM otherwise */
         if (p->has_passkey)
             sc_answer_confirm(p, now);
+        else
+            p->state = PAIRING_STATE_CONFIRM; /* our user has not acted yet */
         return;
     }
     if (p->choice.method != BL_SMP_PASSKEY && !pairing_random(p, now, p->own_random, 16))
@@ -265,10 +267,12 @@ static bool sc_check_value(struct bl_pairing *p, uint64_t now, bool own, uint8_t
     uint8_t r[16];
 
     sc_r(p, own, r);
-    return pairing_ok(p, now,
-                      bl_crypto_f6(p->mackey, own ? p->own_random : p->peer_random,
-                                   own ? p->peer_random : p->own_random, r, features + 1,
-                                   own ? me : other, own ? other : me, out));
+    bool ok = pairing_ok(p, now,
+                         bl_crypto_f6(p->mackey, own ? p->own_random : p->peer_random,
+                                      own ? p->peer_random : p->own_random, r, features + 1,
+                                      own ? me : other, own ? other : me, out));
+    bl_crypto_wipe(r, sizeof(r));
+    return ok;
 }
 
 static bool sc_send_check(struct bl_pairing *p, uint64_t now)
@@ -316,7 +320,7 @@ static void sc_stage2(struct bl_pairing *p, uint64_t now)
         if (!pairing_ok(p, now, bl_crypto_g2(ax, bx, na, nb, &number)))
             return;
         p->state = PAIRING_STATE_COMPARE;
-        pairing_ask(p, BL_SMP_USER_COMPARE, number % 1000000);
+        pairing_ask(p, now, BL_SMP_USER_COMPARE, number % 1000000);
         return;
     }
     pairing_sc_compared(p, now);
@@ -346,6 +350,8 @@ void pairing_sc_check(struct bl_pairing *p, uint64_t now, const uint8_t *body)
     p->has_peer_check = true;
     if (p->compared)
         sc_finish(p, now);
+    else
+        p->state = PAIRING_STATE_COMPARE;
 }
 
 void pairing_sc_random(struct bl_pairing *p, uint64_t now, const uint8_t *body)

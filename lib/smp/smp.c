@@ -111,9 +111,11 @@ int bl_smp_open(struct bl_smp *s, uint64_t now, const struct bl_smp_link *link)
     c->link = *link;
     c->deadline = TIMERQ_NEVER;
     s->conns[s->n++] = c;
+    if (smp_bond_of(s, c))
+        smp_tell(s, c, BL_SMP_SECURITY); /* lib/gatt is to know of the keys */
     /* Whoever has a key for it uses it: Core 5.4, Vol 3, Part C, 10.3.2 leaves it to the central.
      */
-    if (link->role == BL_ROLE_CENTRAL && smp_bond_of(s, c))
+    if (link->role == BL_ROLE_CENTRAL)
         (void)smp_encrypt_bonded(s, now, c);
     return 0;
 }
@@ -171,6 +173,7 @@ static void smp_leave(struct smp_conn *c)
     c->phase = SMP_IDLE;
     c->deadline = TIMERQ_NEVER;
     c->want = (struct bl_pair_params){0};
+    c->by_pairing = c->oob_taken = false;
     smp_pair_end(c);
 }
 
@@ -183,15 +186,16 @@ bool smp_good_enough(const struct smp_level *have, const struct bl_pair_params *
            (want->security != BL_SECURITY_SC || have->key_size == BL_SMP_KEY_MAX);
 }
 
-void smp_succeeded(struct bl_smp *s, struct smp_conn *c)
+struct smp_level smp_link_level(const struct smp_conn *c)
+{
+    return (struct smp_level){c->security.authenticated, c->security.secure_connections,
+                              c->security.bonded, c->security.key_size};
+}
+
+void smp_encrypted(struct bl_smp *s, const struct smp_conn *c)
 {
     const struct bl_security *sec = &c->security;
-    const struct smp_level level = {sec->authenticated, sec->secure_connections, sec->bonded,
-                                    sec->key_size};
-    bool enough = smp_good_enough(&level, &c->want);
-    bl_op op = c->op;
 
-    c->op = 0;
     s->encrypted++;
     bl_evq_push(s->events,
                 &(struct bl_event){.kind = BL_EV_ENCRYPTED,
@@ -201,20 +205,35 @@ void smp_succeeded(struct bl_smp *s, struct smp_conn *c)
                                                  .bonded = sec->bonded,
                                                  .secure_connections = sec->secure_connections,
                                                  .key_size = sec->key_size}});
-    smp_leave(c);
     smp_tell(s, c, BL_SMP_SECURITY);
+}
+
+/* With what the link is worth, whatever became of the wish. */
+static void smp_op_done(struct bl_smp *s, struct smp_conn *c, bl_status status)
+{
+    const struct bl_security *sec = &c->security;
+    bl_op op = c->op;
+
+    c->op = 0;
     bl_evq_op_result(
-        s->events, &(struct bl_event){
-                       .kind = BL_EV_OP_DONE,
-                       .done = {.op = op,
-                                .status = enough ? (bl_status)BL_OK
-                                                 : (bl_status)(BL_STATUS_SMP +
-                                                               BL_SMP_AUTHENTICATION_REQUIREMENTS),
-                                .security = {.encrypted = sec->encrypted,
-                                             .authenticated = sec->authenticated,
-                                             .bonded = sec->bonded,
-                                             .secure_connections = sec->secure_connections,
-                                             .key_size = sec->key_size}}});
+        s->events,
+        &(struct bl_event){.kind = BL_EV_OP_DONE,
+                           .done = {.op = op,
+                                    .status = status,
+                                    .security = {sec->encrypted, sec->authenticated, sec->bonded,
+                                                 sec->secure_connections, sec->key_size}}});
+}
+
+void smp_succeeded(struct bl_smp *s, struct smp_conn *c)
+{
+    const struct smp_level level = smp_link_level(c);
+    bool enough = smp_good_enough(&level, &c->want);
+
+    smp_leave(c);
+    smp_encrypted(s, c);
+    smp_op_done(s, c,
+                enough ? (bl_status)BL_OK
+                       : (bl_status)(BL_STATUS_SMP + BL_SMP_AUTHENTICATION_REQUIREMENTS));
 }
 
 void smp_failed(struct bl_smp *s, struct smp_conn *c, bl_status status)
@@ -222,7 +241,6 @@ void smp_failed(struct bl_smp *s, struct smp_conn *c, bl_status status)
     bl_op op = c->op;
 
     c->op = 0;
-    c->key_given = false;
     s->failed++;
     bl_evq_push(s->events,
                 &(struct bl_event){.kind = BL_EV_PAIRING_FAILED,
@@ -233,28 +251,12 @@ void smp_failed(struct bl_smp *s, struct smp_conn *c, bl_status status)
 
 /* ---- input ---- */
 
-static void smp_refuse(struct bl_smp *s, const struct smp_conn *c, enum bl_smp_reason reason)
+void smp_refuse(struct bl_smp *s, const struct smp_conn *c, enum bl_smp_reason reason)
 {
     const uint8_t pdu[2] = {BL_SMP_FAILED, (uint8_t)reason};
 
     s->refused++;
-    (void)smp_send(s, c, pdu, sizeof(pdu));
-}
-
-/* The central wants to pair. */
-static void smp_request(struct bl_smp *s, uint64_t now, struct smp_conn *c, const uint8_t *pdu,
-                        size_t n)
-{
-    if (c->link.role == BL_ROLE_CENTRAL)
-        smp_refuse(s, c, BL_SMP_COMMAND_NOT_SUPPORTED);
-    else if (n != bl_smp_len(BL_SMP_PAIRING_REQUEST))
-        smp_refuse(s, c, BL_SMP_INVALID_PARAMETERS);
-    else if (!s->config->pairable && c->phase != SMP_REQUESTED)
-        smp_refuse(s, c, BL_SMP_PAIRING_NOT_SUPPORTED);
-    else if (smp_pair_blocked(s, now, c))
-        smp_refuse(s, c, BL_SMP_REPEATED_ATTEMPTS);
-    else
-        smp_pair_begin(s, now, c, pdu);
+    (void)smp_send(s, c, pdu, sizeof(pdu)); /* who floods is answered as far as it fits */
 }
 
 void bl_smp_pdu(struct bl_smp *s, uint64_t now, uint16_t conn, const uint8_t *data, size_t n)
@@ -291,19 +293,12 @@ static int smp_pair_check(const struct bl_pair_params *p)
     return p->security > BL_SECURITY_SC || p->security == BL_SECURITY_NONE ? -EINVAL : 0;
 }
 
-static struct smp_level smp_link_level(const struct smp_conn *c)
-{
-    return (struct smp_level){c->security.authenticated, c->security.secure_connections,
-                              c->security.bonded, c->security.key_size};
-}
-
 /* Begins what bl_pair() asks for; false: nothing can be sent. */
 static bool smp_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c)
 {
     if (c->link.role == BL_ROLE_CENTRAL) {
-        if (!c->security.encrypted && smp_encrypt_bonded(s, now, c))
-            return true;
-        smp_pair_begin(s, now, c, NULL);
+        if (c->security.encrypted || !smp_encrypt_bonded(s, now, c))
+            smp_pair_begin(s, now, c, NULL);
         return true;
     }
     if (!smp_security_request(s, c))
@@ -339,18 +334,13 @@ int bl_smp_pair(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl_p
     }
     if (c->security.encrypted && smp_good_enough(&level, params)) {
         *op = mine;
-        c->op = 0;
-        bl_evq_op_result(
-            s->events, &(struct bl_event){
-                           .kind = BL_EV_OP_DONE,
-                           .done = {.op = mine,
-                                    .security = {c->security.encrypted, c->security.authenticated,
-                                                 c->security.bonded, c->security.secure_connections,
-                                                 c->security.key_size}}});
+        c->want = (struct bl_pair_params){0};
+        smp_op_done(s, c, BL_OK);
         return 0;
     }
     if (!smp_begin(s, now, c)) {
         c->op = 0;
+        c->want = (struct bl_pair_params){0};
         bl_evq_op_forget(s->events);
         return -ENOMEM;
     }

@@ -5,7 +5,9 @@
  * 7.8.24 to 7.8.26, 7.7.8, 7.7.39.
  *
  * A link counts as encrypted when the controller says so and was given a key for it since the last
- * time: an event that nobody had a key for changes nothing.
+ * time: an event that nobody had a key for changes nothing. What the link is worth is what that key
+ * is: a bond's, or that of the pairing under way, also while the pairing's keys are still handed
+ * out.
  */
 
 #include "smp/smp_internal.h"
@@ -13,15 +15,25 @@
 #include "base/wr.h"
 #include "crypto/crypto.h"
 #include "hci/cmd.h"
+#include "hci/error.h"
 
 #include <string.h>
 
-struct smp_level smp_bond_level(const struct bl_bond *bond, const struct bl_ltk *ltk)
+const struct bl_ltk *smp_bond_key(const struct bl_smp *s, const struct smp_conn *c,
+                                  const struct bl_bond *bond, struct smp_level *ret_level)
 {
-    return (struct smp_level){bond->authenticated, bond->secure_connections, true, ltk->size};
+    bool central = c->link.role == BL_ROLE_CENTRAL;
+
+    if (!bond || !(central ? bond->has_peer_ltk : bond->has_local_ltk))
+        return NULL;
+    const struct bl_ltk *ltk = central ? &bond->peer_ltk : &bond->local_ltk;
+    if (ltk->size < smp_min_key_size(s) || (s->config->le_secure && !bond->secure_connections))
+        return NULL;
+    *ret_level = (struct smp_level){bond->authenticated, bond->secure_connections, true, ltk->size};
+    return ltk;
 }
 
-bool smp_encrypt(struct bl_smp *s, uint64_t now, struct smp_conn *c, const struct bl_ltk *ltk,
+bool smp_encrypt(struct bl_smp *s, struct smp_conn *c, const struct bl_ltk *ltk, enum smp_key key,
                  const struct smp_level *level)
 {
     uint8_t params[28];
@@ -37,76 +49,129 @@ bool smp_encrypt(struct bl_smp *s, uint64_t now, struct smp_conn *c, const struc
     if (r < 0)
         return false;
     c->using = *level;
-    c->key_given = true;
-    if (!c->pairing)
-        c->deadline = now + SMP_WAIT_US;
+    c->given = key;
     return true;
 }
 
 bool smp_encrypt_bonded(struct bl_smp *s, uint64_t now, struct smp_conn *c)
 {
     struct bl_bond *bond = smp_bond_of(s, c);
+    struct smp_level level;
+    const struct bl_ltk *ltk = smp_bond_key(s, c, bond, &level);
 
-    if (!bond || !bond->has_peer_ltk)
-        return false;
-    const struct smp_level level = smp_bond_level(bond, &bond->peer_ltk);
-    if (!smp_good_enough(&level, &c->want) || !smp_encrypt(s, now, c, &bond->peer_ltk, &level))
+    if (!ltk || !smp_good_enough(&level, &c->want))
         return false;
     c->phase = SMP_ENCRYPTING;
+    c->deadline = now + SMP_WAIT_US;
     bl_bonds_used(&s->bonds, bond);
+    if (!smp_encrypt(s, c, ltk, SMP_KEY_BOND, &level))
+        smp_failed(s, c, BL_NO_RESOURCES);
     return true;
 }
 
 /* ---- the peripheral's side ---- */
 
-/* The key for this request: the pairing's, or the bond's. */
-static bool encrypt_key_for(struct bl_smp *s, struct smp_conn *c, const struct bl_hci_event *e,
-                            uint8_t key[static 16])
+/* The key of the pairing that is under way. */
+static enum smp_key encrypt_pairing_key(struct smp_conn *c, const struct bl_hci_event *e,
+                                        uint8_t key[static 16])
 {
-    struct bl_bond *bond = smp_bond_of(s, c);
+    struct bl_pairing_level level;
 
-    if (c->pairing) /* never an old key in the middle of a new pairing */
-        return bl_pairing_ltk(c->pairing, e->ltk.ediv, e->ltk.rand, key);
-    if (!bond || !bond->has_local_ltk || bond->local_ltk.ediv != e->ltk.ediv ||
-        memcmp(bond->local_ltk.rand, e->ltk.rand, 8) != 0)
-        return false;
-    memcpy(key, bond->local_ltk.key, 16);
-    c->using = smp_bond_level(bond, &bond->local_ltk);
-    bl_bonds_used(&s->bonds, bond);
-    return true;
+    if (!bl_pairing_ltk(c->pairing, e->ltk.ediv, e->ltk.rand, key))
+        return SMP_KEY_NONE;
+    bl_pairing_level(c->pairing, &level);
+    c->using =
+        (struct smp_level){level.authenticated, level.secure_connections, false, level.key_size};
+    return SMP_KEY_PAIRING;
 }
 
+static enum smp_key encrypt_bond_key(struct bl_smp *s, struct smp_conn *c,
+                                     const struct bl_hci_event *e, uint8_t key[static 16])
+{
+    struct bl_bond *bond = smp_bond_of(s, c);
+    struct smp_level level;
+    const struct bl_ltk *ltk = smp_bond_key(s, c, bond, &level);
+
+    if (!ltk || ltk->ediv != e->ltk.ediv || memcmp(ltk->rand, e->ltk.rand, 8) != 0)
+        return SMP_KEY_NONE;
+    memcpy(key, ltk->key, 16);
+    c->using = level;
+    bl_bonds_used(&s->bonds, bond);
+    return SMP_KEY_BOND;
+}
+
+/* Never an old key in the middle of a new pairing, nor any as central, who is not asked. */
 static void encrypt_ltk_request(struct bl_smp *s, struct smp_conn *c, const struct bl_hci_event *e)
 {
-    uint8_t params[18];
+    uint8_t params[18] = {0};
     struct wr w = wr_make(params, sizeof(params));
     uint16_t opcode = BL_CMD_LE_LTK_NEGATIVE_REPLY;
 
     wr_u16(&w, c->link.handle);
-    if (c->link.role == BL_ROLE_PERIPHERAL && encrypt_key_for(s, c, e, params + 2)) {
+    c->given = SMP_KEY_NONE;
+    if (c->link.role == BL_ROLE_PERIPHERAL)
+        c->given = c->pairing ? encrypt_pairing_key(c, e, params + 2)
+                              : encrypt_bond_key(s, c, e, params + 2);
+    if (c->given != SMP_KEY_NONE) {
         opcode = BL_CMD_LE_LTK_REPLY;
         w.len = sizeof(params);
-        c->key_given = true;
     }
-    (void)bl_hci_cmd(s->hci, opcode, params, w.len, BL_HCI_OWNER_SMP, c->link.conn);
+    if (bl_hci_cmd(s->hci, opcode, params, w.len, BL_HCI_OWNER_SMP, c->link.conn) < 0)
+        c->given = SMP_KEY_NONE;
     bl_crypto_wipe(params, sizeof(params));
 }
 
 /* ---- what came of it ---- */
 
-static void encrypt_on(struct bl_smp *s, uint64_t now, struct smp_conn *c)
+/* A link that is not what it was, or is not known to be what it claims, is not to be trusted. */
+static void encrypt_drop(struct bl_smp *s, struct smp_conn *c)
 {
-    c->security.encrypted = true;
-    if (c->pairing) { /* what it is worth is known at its end */
-        bl_pairing_encrypted(c->pairing, now, true);
-        smp_pair_pull(s, now, c);
+    c->security = (struct bl_security){0};
+    smp_tell(s, c, BL_SMP_SECURITY);
+    smp_tell(s, c, BL_SMP_DROP);
+}
+
+static void encrypt_by_pairing(struct bl_smp *s, uint64_t now, struct smp_conn *c)
+{
+    if (!c->pairing) { /* it has failed since: the key is worth nothing */
+        encrypt_drop(s, c);
         return;
     }
-    c->security.authenticated = c->using.authenticated;
-    c->security.secure_connections = c->using.secure_connections;
-    c->security.bonded = c->using.bonded;
-    c->security.key_size = c->using.key_size;
-    smp_succeeded(s, c);
+    c->by_pairing = true;
+    smp_tell(s, c, BL_SMP_SECURITY);
+    bl_pairing_encrypted(c->pairing, now, true);
+    smp_pair_pull(s, now, c);
+}
+
+static void encrypt_by_bond(struct bl_smp *s, uint64_t now, struct smp_conn *c)
+{
+    if (c->pairing) { /* its outcome is what will be told */
+        smp_tell(s, c, BL_SMP_SECURITY);
+    } else if (c->op && c->link.role == BL_ROLE_CENTRAL &&
+               !smp_good_enough(&c->using, &c->want)) { /* whoever joined asks for more */
+        smp_encrypted(s, c);
+        smp_pair_begin(s, now, c, NULL);
+    } else {
+        smp_succeeded(s, c);
+    }
+}
+
+static void encrypt_on(struct bl_smp *s, uint64_t now, struct smp_conn *c, enum smp_key given,
+                       uint8_t key_size)
+{
+    const struct smp_level *level = &c->using;
+
+    c->security = (struct bl_security){.encrypted = true,
+                                       .authenticated = level->authenticated,
+                                       .bonded = level->bonded,
+                                       .secure_connections = level->secure_connections,
+                                       .key_size = level->key_size};
+    if (key_size != 0 && key_size < level->key_size)
+        c->security.key_size = key_size; /* the controller's word, where it has one */
+    if (given == SMP_KEY_PAIRING)
+        encrypt_by_pairing(s, now, c);
+    else
+        encrypt_by_bond(s, now, c);
 }
 
 static void encrypt_failed(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t status)
@@ -118,34 +183,34 @@ static void encrypt_failed(struct bl_smp *s, uint64_t now, struct smp_conn *c, u
     }
     if (c->phase != SMP_ENCRYPTING)
         return;
-    /* 0x06, PIN or Key Missing: the peer has lost its key. The bond stays; what to do is policy. */
-    if (status == 0x06 && s->config->pair_again) {
-        c->phase = SMP_IDLE;
-        c->deadline = TIMERQ_NEVER;
+    /* The peer has lost its key. The bond stays; what to do is policy. */
+    if (status == BL_HCI_KEY_MISSING && s->config->pair_again) {
         smp_pair_begin(s, now, c, NULL);
         return;
     }
+    if (status == BL_HCI_KEY_MISSING)
+        smp_count_failure(s, now, c);
     smp_failed(s, c, bl_status_hci(status));
 }
 
-static void encrypt_change(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t status,
-                           bool on)
+static void encrypt_change(struct bl_smp *s, uint64_t now, struct smp_conn *c,
+                           const struct bl_hci_event *e)
 {
-    bool given = c->key_given;
+    bool refresh = e->kind == BL_HCI_EV_KEY_REFRESH;
+    bool on = refresh || e->encryption.enabled != 0;
+    enum smp_key given = c->given;
 
-    c->key_given = false;
-    if (status != 0) {
-        if (given)
-            encrypt_failed(s, now, c, status);
-        return;
-    }
-    if (on && given) {
-        encrypt_on(s, now, c);
-    } else if (!on && c->security.encrypted) {
-        /* A link that was encrypted and is no more is not to be trusted with anything. */
-        c->security = (struct bl_security){0};
-        smp_tell(s, c, BL_SMP_SECURITY);
-        smp_tell(s, c, BL_SMP_DROP);
+    c->given = SMP_KEY_NONE;
+    if (e->status != 0) {
+        if (given != SMP_KEY_NONE)
+            encrypt_failed(s, now, c, e->status);
+    } else if (!on) {
+        if (c->security.encrypted)
+            encrypt_drop(s, c);
+    } else if (given != SMP_KEY_NONE) {
+        encrypt_on(s, now, c, given, refresh ? 0 : e->encryption.key_size);
+    } else if (refresh && c->security.encrypted) {
+        encrypt_drop(s, c); /* with whose key? */
     }
 }
 
@@ -157,10 +222,8 @@ void bl_smp_event(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl
         return;
     if (e->kind == BL_HCI_EV_LTK_REQUEST)
         encrypt_ltk_request(s, c, e);
-    else if (e->kind == BL_HCI_EV_ENCRYPTION_CHANGE)
-        encrypt_change(s, now, c, e->status, e->encryption.enabled != 0);
-    else if (e->kind == BL_HCI_EV_KEY_REFRESH)
-        encrypt_change(s, now, c, e->status, true);
+    else if (e->kind == BL_HCI_EV_ENCRYPTION_CHANGE || e->kind == BL_HCI_EV_KEY_REFRESH)
+        encrypt_change(s, now, c, e);
 }
 
 /* LE Enable Encryption is answered by a status, and by an event when that was good. */
@@ -170,6 +233,6 @@ void bl_smp_reply(struct bl_smp *s, uint64_t now, const struct bl_hci_reply *rep
 
     if (!c || reply->opcode != BL_CMD_LE_ENABLE_ENCRYPTION || reply->status == 0)
         return;
-    c->key_given = false;
+    c->given = SMP_KEY_NONE;
     encrypt_failed(s, now, c, reply->status);
 }

@@ -22,6 +22,12 @@ struct smp_level {
     uint8_t key_size;
 };
 
+enum smp_key { /* that the controller was given last, and has said nothing of yet */
+               SMP_KEY_NONE,
+               SMP_KEY_BOND,
+               SMP_KEY_PAIRING,
+};
+
 enum { SMP_NEWS = 4 * BL_MAX_LINKS, SMP_ATTEMPTS = 64, SMP_FREE_TRIES = 3 };
 
 struct smp_conn {
@@ -29,12 +35,14 @@ struct smp_conn {
     enum smp_phase phase;
     struct bl_pairing *pairing;
     struct bl_security security;
-    struct smp_level using; /* of the key that the controller was given last */
-    bool key_given;         /* an encryption event is expected */
+    enum smp_key given;
+    struct smp_level using; /* of that key */
+    bool by_pairing;        /* the link is encrypted with the key of `pairing` */
+    bool oob_taken;         /* by `pairing` */
     bl_op op;               /* bl_pair() that waits */
     struct bl_pair_params want;
     uint64_t deadline; /* of REQUESTED and ENCRYPTING; TIMERQ_NEVER */
-    bool dead;         /* a pairing timed out: no SMP on this link any more (3.4) */
+    bool dead;         /* a pairing has timed out: no SMP on this link any more (3.4) */
 };
 
 struct smp_oob_entry {
@@ -76,27 +84,39 @@ void smp_tell_bond(struct bl_smp *s, enum bl_smp_news_kind kind, const struct bl
 bool smp_send(struct bl_smp *s, const struct smp_conn *c, const uint8_t *pdu, size_t n);
 struct bl_bond *smp_bond_of(const struct bl_smp *s, const struct smp_conn *c);
 
+/* BL_EV_ENCRYPTED, and the news. */
+void smp_encrypted(struct bl_smp *s, const struct smp_conn *c);
 /* Ends what is under way: the event, and the op. */
 void smp_succeeded(struct bl_smp *s, struct smp_conn *c);
 void smp_failed(struct bl_smp *s, struct smp_conn *c, bl_status status);
+struct smp_level smp_link_level(const struct smp_conn *c);
 /* Whether what the link has, or a key has, is what `want` asks for at the least. */
 bool smp_good_enough(const struct smp_level *have, const struct bl_pair_params *want);
-struct smp_level smp_bond_level(const struct bl_bond *bond, const struct bl_ltk *ltk);
+/* The bond's key for such a link, where it is as good as is asked for now; NULL else. */
+const struct bl_ltk *smp_bond_key(const struct bl_smp *s, const struct smp_conn *c,
+                                  const struct bl_bond *bond, struct smp_level *ret_level);
+/* A PDU that says no. */
+void smp_refuse(struct bl_smp *s, const struct smp_conn *c, enum bl_smp_reason reason);
 
 /* smp_pair.c */
+/* The central's Pairing Request, which may be refused. */
+void smp_request(struct bl_smp *s, uint64_t now, struct smp_conn *c, const uint8_t *pdu, size_t n);
 void smp_pair_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c, const uint8_t *first);
 /* Pulls what the pairing has to say; the pairing may be gone afterwards. */
 void smp_pair_pull(struct bl_smp *s, uint64_t now, struct smp_conn *c);
 void smp_pair_end(struct smp_conn *c);
 bool smp_pair_blocked(const struct bl_smp *s, uint64_t now, const struct smp_conn *c);
+void smp_count_failure(struct bl_smp *s, uint64_t now, const struct smp_conn *c);
+uint8_t smp_min_key_size(const struct bl_smp *s);
 bool smp_security_request(struct bl_smp *s, const struct smp_conn *c);
 void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t auth);
 
 /* smp_encrypt.c */
 /* Central: with this key. False: the controller cannot be asked now. */
-bool smp_encrypt(struct bl_smp *s, uint64_t now, struct smp_conn *c, const struct bl_ltk *ltk,
+bool smp_encrypt(struct bl_smp *s, struct smp_conn *c, const struct bl_ltk *ltk, enum smp_key key,
                  const struct smp_level *level);
-/* Central: with the bond's key, if there is one that is good enough. */
+/* Central: with the bond's key. False: there is none that is good enough, and a pairing may be
+ * begun; that the controller cannot be asked is a failure like others. */
 bool smp_encrypt_bonded(struct bl_smp *s, uint64_t now, struct smp_conn *c);
 
 /* smp_oob.c */

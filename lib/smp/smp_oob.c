@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { OOB_SCALAR_TRIES = 4 }; /* a random scalar is out of range once in 2^32 */
+
 static unsigned oob_index(const struct bl_smp *s, const struct bl_addr *peer)
 {
     unsigned i = 0;
@@ -57,15 +59,16 @@ int bl_smp_oob_set(struct bl_smp *s, const struct bl_addr *peer, const uint8_t *
 int bl_smp_oob_get(struct bl_smp *s, uint8_t ret_r[static 16], uint8_t ret_c[static 16])
 {
     struct bl_p256_public mine;
-    int r = s->env->random(s->env->ctx, s->local_r, sizeof(s->local_r));
+    int r = -ERANGE;
 
     s->has_local_oob = false;
-    do {
-        if (r == 0)
-            r = s->env->random(s->env->ctx, s->local_scalar, sizeof(s->local_scalar));
+    if (s->env->random(s->env->ctx, s->local_r, sizeof(s->local_r)) < 0)
+        return -EIO;
+    for (int i = 0; r == -ERANGE && i < OOB_SCALAR_TRIES; i++) {
+        r = s->env->random(s->env->ctx, s->local_scalar, sizeof(s->local_scalar));
         if (r == 0)
             r = bl_p256_public(s->local_scalar, &mine);
-    } while (r == -ERANGE && (r = 0) == 0);
+    }
     if (r == 0)
         r = bl_crypto_f4(mine.x, mine.x, s->local_r, 0, ret_c);
     if (r < 0)
@@ -93,8 +96,9 @@ const struct bl_smp_oob *smp_oob_for(struct bl_smp *s, const struct smp_conn *c,
 
 void smp_oob_used(struct bl_smp *s, const struct smp_conn *c)
 {
+    if (!c->oob_taken)
+        return;
     unsigned i = oob_index(s, &c->link.peer);
-
     if (i == s->n_oob)
         i = oob_index(s, &c->link.identity);
     if (i < s->n_oob)

@@ -11,12 +11,14 @@
 #include "smp/smp_internal.h"
 
 #include "crypto/crypto.h"
+#include "hci/error.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SMP_BACK_OFF_US   1000000u
-#define SMP_BACK_OFF_MOST 6 /* doublings: 64 s */
+#define SMP_BACK_OFF_MOST 6           /* doublings: 64 s */
+#define SMP_FORGIVEN_US   3600000000u /* after the end of the wait */
 
 /* ---- repeated attempts: Core 5.4, Vol 3, Part H, 2.3.6 ---- */
 
@@ -42,7 +44,7 @@ bool smp_pair_blocked(const struct bl_smp *s, uint64_t now, const struct smp_con
 }
 
 /* A few failures are people's mistakes; after these each doubles the wait. */
-static void pair_count_failure(struct bl_smp *s, uint64_t now, const struct smp_conn *c)
+void smp_count_failure(struct bl_smp *s, uint64_t now, const struct smp_conn *c)
 {
     unsigned i = pair_attempts_index(s, c);
 
@@ -55,6 +57,8 @@ static void pair_count_failure(struct bl_smp *s, uint64_t now, const struct smp_
         s->n_attempts++;
         s->attempts[i] = (struct smp_attempts){.peer = *pair_who(c)};
     }
+    if (s->attempts[i].until != 0 && now >= s->attempts[i].until + SMP_FORGIVEN_US)
+        s->attempts[i].failed = 0;
     unsigned failed = ++s->attempts[i].failed;
     if (failed < SMP_FREE_TRIES)
         return;
@@ -73,6 +77,11 @@ static void pair_forget_failures(struct bl_smp *s, const struct smp_conn *c)
 }
 
 /* ---- beginning ---- */
+
+uint8_t smp_min_key_size(const struct bl_smp *s)
+{
+    return s->config->min_key_size ? s->config->min_key_size : BL_SMP_KEY_MAX;
+}
 
 static bool pair_le_secure(const struct bl_smp *s, const struct bl_pair_params *want)
 {
@@ -108,7 +117,7 @@ static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pa
         .secure_connections = true,
         .sc_only = pair_le_secure(s, want) || want->security == BL_SECURITY_SC,
         .must_authenticate = want->security >= BL_SECURITY_AUTHENTICATED,
-        .min_key_size = config->min_key_size ? config->min_key_size : BL_SMP_KEY_MAX,
+        .min_key_size = smp_min_key_size(s),
         .max_key_size = BL_SMP_KEY_MAX,
         .keypress = true,
         .has_irk = !bl_crypto_equal(config->irk, no_irk, sizeof(no_irk)),
@@ -129,20 +138,62 @@ void smp_pair_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c, const ui
 
     pair_params(s, c, &params);
     params.oob = smp_oob_for(s, c, &oob);
+    c->oob_taken = params.oob != NULL;
     c->pairing = bl_pairing_new(now, &params, first);
     bl_crypto_wipe(&params, sizeof(params));
     bl_crypto_wipe(&oob, sizeof(oob));
     c->phase = SMP_PAIRING;
     c->deadline = TIMERQ_NEVER;
-    if (!c->pairing)
-        smp_failed(s, c, BL_NO_RESOURCES);
-    else
+    if (c->pairing) {
         smp_pair_pull(s, now, c);
+        return;
+    }
+    if (first)
+        smp_refuse(s, c, BL_SMP_UNSPECIFIED_REASON);
+    smp_failed(s, c, BL_NO_RESOURCES);
 }
 
 void smp_pair_end(struct smp_conn *c)
 {
     c->pairing = bl_pairing_free(c->pairing);
+}
+
+/*
+ * A bonded peer that could encrypt and pairs instead has lost its key, or is somebody else: that is
+ * told, and only what the policy allows goes on. One that asks for more than its bond is worth must
+ * get it. On an encrypted link it has shown that it has the key.
+ */
+static bool pair_is_lost_key(const struct bl_smp *s, struct smp_conn *c, const uint8_t *pdu)
+{
+    const struct bl_bond *bond = smp_bond_of(s, c);
+    struct smp_level level;
+
+    if (s->config->pair_again || c->security.encrypted || !smp_bond_key(s, c, bond, &level) ||
+        !smp_good_enough(&level, &c->want))
+        return false;
+    if (bond->authenticated || !(pdu[3] & BL_SMP_AUTH_MITM))
+        return true;
+    c->want.security = BL_SECURITY_AUTHENTICATED;
+    return false;
+}
+
+void smp_request(struct bl_smp *s, uint64_t now, struct smp_conn *c, const uint8_t *pdu, size_t n)
+{
+    if (c->link.role == BL_ROLE_CENTRAL) {
+        smp_refuse(s, c, BL_SMP_COMMAND_NOT_SUPPORTED);
+    } else if (n != bl_smp_len(BL_SMP_PAIRING_REQUEST)) {
+        smp_refuse(s, c, BL_SMP_INVALID_PARAMETERS);
+    } else if (!s->config->pairable && c->phase != SMP_REQUESTED) {
+        smp_refuse(s, c, BL_SMP_PAIRING_NOT_SUPPORTED);
+    } else if (smp_pair_blocked(s, now, c)) {
+        smp_refuse(s, c, BL_SMP_REPEATED_ATTEMPTS);
+    } else if (pair_is_lost_key(s, c, pdu)) {
+        smp_refuse(s, c, BL_SMP_PAIRING_NOT_SUPPORTED);
+        smp_count_failure(s, now, c);
+        smp_failed(s, c, bl_status_hci(BL_HCI_KEY_MISSING));
+    } else {
+        smp_pair_begin(s, now, c, pdu);
+    }
 }
 
 /* ---- Security Request: Core 5.4, Vol 3, Part H, 2.4.6 ---- */
@@ -161,26 +212,26 @@ bool smp_security_request(struct bl_smp *s, const struct smp_conn *c)
 
 void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t auth)
 {
-    static const uint8_t refuse[2] = {BL_SMP_FAILED, BL_SMP_PAIRING_NOT_SUPPORTED};
     const struct bl_bond *bond = smp_bond_of(s, c);
+    struct smp_level level;
     bool mitm = auth & BL_SMP_AUTH_MITM;
 
     /* While something is under way, and where the link is as good as is asked for, it changes
      * nothing. */
-    if (c->phase != SMP_IDLE || (c->security.encrypted && (!mitm || c->security.authenticated)))
+    if (c->phase != SMP_IDLE || (c->security.encrypted && (!mitm || c->security.authenticated)) ||
+        smp_pair_blocked(s, now, c))
         return;
-    if (!c->security.encrypted && bond && (!mitm || bond->authenticated) &&
-        smp_encrypt_bonded(s, now, c))
-        return;
-    if (!s->config->pairable) {
-        s->refused++;
-        (void)smp_send(s, c, refuse, sizeof(refuse));
+    if (!c->security.encrypted && smp_bond_key(s, c, bond, &level) &&
+        (!mitm || level.authenticated)) {
+        (void)smp_encrypt_bonded(s, now, c);
         return;
     }
-    if (smp_pair_blocked(s, now, c))
+    if (!s->config->pairable) {
+        smp_refuse(s, c, BL_SMP_PAIRING_NOT_SUPPORTED);
         return;
-    c->want.has_mitm = mitm;
-    c->want.mitm = mitm;
+    }
+    if (mitm) /* what we ask for ourselves stays asked for */
+        c->want.has_mitm = c->want.mitm = true;
     smp_pair_begin(s, now, c, NULL);
 }
 
@@ -231,9 +282,20 @@ static void pair_make_bond(const struct bl_pairing_keys *keys, const struct bl_a
     memcpy(ret->peer_csrk, keys->peer_csrk, 16);
 }
 
+/* Whether it may take the place of the bond that there is. One who says only in the end who it is
+ * has not been known by its address, and has to be vouched for by a person. */
+static bool pair_may_replace(const struct smp_conn *c, const struct bl_bond *old,
+                             const struct bl_bond *bond)
+{
+    bool claimed = !bl_addr_eq(&c->link.peer, &bond->identity) &&
+                   !bl_addr_eq(&c->link.identity, &bond->identity);
+
+    return bl_bonds_may_replace(old, bond) && (!claimed || bond->authenticated);
+}
+
 /* 1: bonded; 0: not bonded, which is no failure; -EPERM: it would take the place of a better one.
  */
-static int pair_bond(struct bl_smp *s, const struct bl_pairing_keys *keys,
+static int pair_bond(struct bl_smp *s, const struct smp_conn *c, const struct bl_pairing_keys *keys,
                      const struct bl_addr *identity)
 {
     struct bl_addr evicted;
@@ -241,7 +303,7 @@ static int pair_bond(struct bl_smp *s, const struct bl_pairing_keys *keys,
 
     pair_make_bond(keys, identity, &bond);
     const struct bl_bond *old = bl_bonds_find(&s->bonds, identity);
-    int r = old && !bl_bonds_may_replace(old, &bond) ? -EPERM : 0;
+    int r = old && !pair_may_replace(c, old, &bond) ? -EPERM : 0;
     if (r == 0) {
         r = bl_bonds_put(&s->bonds, &bond, false, &evicted);
         if (r == 0 && !bl_addr_is_zero(&evicted))
@@ -271,42 +333,56 @@ static void pair_done(struct bl_smp *s, struct smp_conn *c, const struct bl_pair
 {
     struct bl_addr identity;
     bool known = pair_identity(c, keys, &identity);
-    int bonded = known && keys->bonded ? pair_bond(s, keys, &identity) : 0;
+    bool told = !bl_addr_is_zero(&keys->peer_identity);
+    int bonded = known && keys->bonded ? pair_bond(s, c, keys, &identity) : 0;
 
-    smp_oob_used(s, c);
     if (bonded < 0) { /* whoever this is, it is not to go on as if it were the other one */
+        smp_oob_used(s, c);
         smp_failed(s, c, BL_STATUS_SMP + BL_SMP_AUTHENTICATION_REQUIREMENTS);
         c->security = (struct bl_security){0};
         smp_tell(s, c, BL_SMP_SECURITY);
         smp_tell(s, c, BL_SMP_DROP);
         return;
     }
-    if (known && bonded)
+    if (told && bonded)
         pair_learn_identity(s, c, &identity);
-    c->security.authenticated = keys->authenticated;
-    c->security.secure_connections = keys->secure_connections;
     c->security.bonded = bonded > 0;
-    c->security.key_size = keys->key_size;
     s->paired++;
     pair_forget_failures(s, c);
+    smp_oob_used(s, c);
     smp_succeeded(s, c);
 }
 
 static void pair_over(struct bl_smp *s, uint64_t now, struct smp_conn *c, bl_status status)
 {
-    bool encrypted = c->security.encrypted && c->security.key_size == 0;
+    bool by_pairing = c->by_pairing;
 
     smp_oob_used(s, c);
     if (status == BL_TIMEOUT)
         c->dead = true;
-    else
-        pair_count_failure(s, now, c);
+    else if (status != BL_NO_RESOURCES)
+        smp_count_failure(s, now, c);
     smp_failed(s, c, status);
-    if (encrypted) { /* in the middle of the keys: encrypted with a key that is worth nothing */
+    if (by_pairing) { /* in the middle of the keys: encrypted with a key that is worth nothing */
         c->security = (struct bl_security){0};
         smp_tell(s, c, BL_SMP_SECURITY);
         smp_tell(s, c, BL_SMP_DROP);
     }
+}
+
+static void pair_encrypt(struct bl_smp *s, uint64_t now, struct smp_conn *c,
+                         const uint8_t key[static 16])
+{
+    struct bl_ltk ltk = {.size = BL_SMP_KEY_MAX};
+    struct bl_pairing_level worth;
+
+    bl_pairing_level(c->pairing, &worth);
+    const struct smp_level level = {worth.authenticated, worth.secure_connections, false,
+                                    worth.key_size};
+    memcpy(ltk.key, key, 16);
+    if (!smp_encrypt(s, c, &ltk, SMP_KEY_PAIRING, &level))
+        bl_pairing_encrypted(c->pairing, now, false);
+    bl_crypto_wipe(&ltk, sizeof(ltk));
 }
 
 void smp_pair_pull(struct bl_smp *s, uint64_t now, struct smp_conn *c)
@@ -317,18 +393,11 @@ void smp_pair_pull(struct bl_smp *s, uint64_t now, struct smp_conn *c)
         switch (out.kind) {
         case BL_PAIRING_SEND:
             if (!smp_send(s, c, out.send.pdu, out.send.n))
-                bl_env_log(s->env, BL_LOG_WARNING, "connection %u: no room for an SMP PDU",
-                           c->link.conn);
+                bl_pairing_abort(c->pairing);
             break;
-        case BL_PAIRING_ENCRYPT: {
-            struct bl_ltk ltk = {.size = BL_SMP_KEY_MAX};
-            const struct smp_level level = {0};
-            memcpy(ltk.key, out.key, 16);
-            if (!smp_encrypt(s, now, c, &ltk, &level))
-                bl_pairing_encrypted(c->pairing, now, false);
-            bl_crypto_wipe(&ltk, sizeof(ltk));
+        case BL_PAIRING_ENCRYPT:
+            pair_encrypt(s, now, c, out.key);
             break;
-        }
         case BL_PAIRING_ASK:
             pair_ask(s, c, &out);
             break;
