@@ -18,8 +18,8 @@ struct bus_conn {
     struct bl_conn_info info;
     struct bl_addr peer; /* identity where known */
     struct bl_security security;
-    uint64_t since;      /* CLOCK_REALTIME, us */
-    uint16_t mtu;        /* ATT_MTU in force */
+    uint64_t since; /* CLOCK_REALTIME, us */
+    uint16_t mtu;   /* ATT_MTU in force */
     sd_bus_slot *slot;
     char path[48];
     bool ending;      /* its last use has ended, a disconnection is under way */

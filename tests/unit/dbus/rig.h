@@ -27,7 +27,7 @@ struct rig {
     bool keep;
     unsigned bond_writes, bond_deletes, bond_loads;
     uint8_t wrote; /* the first octet of the identity of the last bond written */
-    int fd; /* that a reply brought last, -1 for none; the test's to take and close */
+    int fd;        /* that a reply brought last, -1 for none; the test's to take and close */
     char *lines[RIG_LINES];
     size_t n_lines;
 };
