@@ -250,6 +250,11 @@ static int prompt_ask(struct bus_adapter *a, const struct asked *who, const stru
     int r = prompt_tell(a, who, p->conn, p->action, e->passkey.passkey);
     if (r < 0)
         prompt_free(p);
+    else
+        bus_log(a->bus, BL_LOG_DEBUG, "%s: connection %u: pairing asks %s for %s", a->name,
+                e->passkey.conn,
+                who->person.owner ? who->person.owner->who : who->person.client->name,
+                prompt_text((enum bl_passkey_action)e->passkey.action));
     return r;
 }
 
