@@ -121,12 +121,12 @@ void pairing_shorten(uint8_t key[static 16], uint8_t size)
 
 /* ---- features ---- */
 
-static uint8_t pairing_auth(const struct bl_pairing_params *p)
+static uint8_t pairing_auth(const struct bl_pairing_params *p, bool sc)
 {
     uint8_t auth = p->bond ? BL_SMP_AUTH_BONDING : 0;
 
     auth |= p->mitm || p->must_authenticate ? BL_SMP_AUTH_MITM : 0;
-    auth |= p->secure_connections ? BL_SMP_AUTH_SC : 0;
+    auth |= sc ? BL_SMP_AUTH_SC : 0;
     auth |= p->keypress ? BL_SMP_AUTH_KEYPRESS : 0;
     return auth;
 }
@@ -142,23 +142,33 @@ static uint8_t pairing_dist(const struct bl_pairing_params *p, bool ours)
     return keys;
 }
 
-static struct bl_smp_features pairing_features(const struct bl_pairing *p)
+/* Which data we have depends on whether the pairing is to be a legacy one: 2.3.3. */
+static uint8_t pairing_oob_flag(const struct bl_pairing *p, bool sc)
+{
+    return p->has_oob && (sc ? p->oob.has_remote : p->oob.has_tk) ? 1 : 0;
+}
+
+/* Whoever was given a TK for a peer, and nothing else, was told that it pairs that way. */
+static bool pairing_offers_sc(const struct bl_pairing *p)
+{
+    bool only_tk = p->has_oob && p->oob.has_tk && !p->oob.has_remote && !p->oob.has_local;
+
+    return p->params.secure_connections && (p->params.sc_only || !only_tk);
+}
+
+/* sc: we say that we can; sc_follows: and so it will be, as far as we know. */
+static struct bl_smp_features pairing_features(const struct bl_pairing *p, bool sc, bool sc_follows)
 {
     const struct bl_pairing_params *params = &p->params;
 
     return (struct bl_smp_features){
         .io = (uint8_t)params->io,
-        .auth = pairing_auth(params),
+        .oob = pairing_oob_flag(p, sc_follows),
+        .auth = pairing_auth(params, sc),
         .max_key_size = params->max_key_size,
         .initiator_keys = pairing_dist(params, params->initiator),
         .responder_keys = pairing_dist(params, !params->initiator),
     };
-}
-
-/* Which data we have depends on whether the pairing is to be a legacy one: 2.3.3. */
-static uint8_t pairing_oob_flag(const struct bl_pairing *p, bool sc)
-{
-    return p->has_oob && (sc ? p->oob.has_remote : p->oob.has_tk) ? 1 : 0;
 }
 
 /* Core 5.4, Vol 3, Part H, 3.5.1: values that are reserved */
@@ -169,8 +179,22 @@ static bool pairing_legal(const struct bl_smp_features *f)
            f->max_key_size >= BL_SMP_KEY_MIN && f->max_key_size <= BL_SMP_KEY_MAX;
 }
 
-/* Both have spoken: what is refused, and which way it goes. */
-static void pairing_choose(struct bl_pairing *p, uint64_t now)
+/* A flag is a claim: a peer that says it has our data when there are none out, or that means
+ * another kind of pairing than our data are for, would pair with zeros in their place, which
+ * everybody knows, and count as authenticated. */
+static bool pairing_has_oob(const struct bl_pairing *p)
+{
+    const struct bl_smp_features *peer = p->params.initiator ? &p->responder : &p->initiator;
+
+    if (!p->has_oob)
+        return false;
+    if (!p->choice.secure_connections)
+        return p->oob.has_tk;
+    return peer->oob == 0 || p->oob.has_local;
+}
+
+/* Both have spoken: what follows, and whether we have anything against it. */
+static bool pairing_objects(struct bl_pairing *p, enum bl_smp_reason *ret)
 {
     const struct bl_pairing_params *params = &p->params;
     const struct bl_smp_features *i = &p->initiator, *r = &p->responder;
@@ -178,15 +202,23 @@ static void pairing_choose(struct bl_pairing *p, uint64_t now)
     bl_smp_choose(i, r, &p->choice);
     p->key_size = i->max_key_size < r->max_key_size ? i->max_key_size : r->max_key_size;
     p->bonding = (i->auth & r->auth & BL_SMP_AUTH_BONDING) != 0;
-    if (p->key_size < params->min_key_size) {
-        pairing_fail(p, now, BL_SMP_ENCRYPTION_KEY_SIZE);
-        return;
-    }
-    if ((params->sc_only && !p->choice.secure_connections) ||
-        (params->must_authenticate && !p->choice.authenticated)) {
-        pairing_fail(p, now, BL_SMP_AUTHENTICATION_REQUIREMENTS);
-        return;
-    }
+    if (p->key_size < params->min_key_size)
+        *ret = BL_SMP_ENCRYPTION_KEY_SIZE;
+    else if ((params->sc_only && !p->choice.secure_connections) ||
+             (params->must_authenticate && !p->choice.authenticated))
+        *ret = BL_SMP_AUTHENTICATION_REQUIREMENTS;
+    else if (p->choice.method == BL_SMP_OOB && !pairing_has_oob(p))
+        *ret = BL_SMP_OOB_NOT_AVAILABLE;
+    else
+        return false;
+    return true;
+}
+
+static void pairing_begin(struct bl_pairing *p, uint64_t now)
+{
+    const struct bl_pairing_params *params = &p->params;
+    const struct bl_smp_features *i = &p->initiator, *r = &p->responder;
+
     /* Core 5.4, Vol 3, Part H, 2.4.2.2: with Secure Connections there is no LTK to hand out */
     uint8_t mine = i->initiator_keys & r->initiator_keys,
             theirs = i->responder_keys & r->responder_keys;
@@ -206,8 +238,8 @@ static void pairing_request(struct bl_pairing *p, uint64_t now)
 {
     struct wr w = wr_make(p->preq, sizeof(p->preq));
 
-    p->initiator = pairing_features(p);
-    p->initiator.oob = pairing_oob_flag(p, p->params.secure_connections);
+    bool sc = pairing_offers_sc(p);
+    p->initiator = pairing_features(p, sc, sc);
     bl_smp_put_features(&w, BL_SMP_PAIRING_REQUEST, &p->initiator);
     pairing_send(p, now, BL_SMP_PAIRING_REQUEST, p->preq + 1, 6);
     p->state = PAIRING_STATE_RESPONSE;
@@ -215,22 +247,26 @@ static void pairing_request(struct bl_pairing *p, uint64_t now)
 
 static void pairing_response(struct bl_pairing *p, uint64_t now, const uint8_t *body)
 {
+    enum bl_smp_reason reason;
+
     p->pres[0] = BL_SMP_PAIRING_RESPONSE;
     memcpy(p->pres + 1, body, 6);
     /* Core 5.4, Vol 3, Part H, 3.6.1: the responder may only take away from what was offered */
     if (!bl_smp_parse_features(p->pres, sizeof(p->pres), &p->responder) ||
         !pairing_legal(&p->responder) ||
-        (p->responder.initiator_keys & ~p->initiator.initiator_keys) ||
-        (p->responder.responder_keys & ~p->initiator.responder_keys)) {
+        (p->responder.initiator_keys & BL_SMP_DIST_ALL & ~p->initiator.initiator_keys) ||
+        (p->responder.responder_keys & BL_SMP_DIST_ALL & ~p->initiator.responder_keys))
         pairing_fail(p, now, BL_SMP_INVALID_PARAMETERS);
-        return;
-    }
-    pairing_choose(p, now);
+    else if (pairing_objects(p, &reason))
+        pairing_fail(p, now, reason);
+    else
+        pairing_begin(p, now);
 }
 
 static void pairing_respond(struct bl_pairing *p, uint64_t now, const uint8_t *first)
 {
     struct wr w = wr_make(p->pres, sizeof(p->pres));
+    enum bl_smp_reason reason;
 
     memcpy(p->preq, first, sizeof(p->preq));
     if (!bl_smp_parse_features(p->preq, sizeof(p->preq), &p->initiator) ||
@@ -238,22 +274,20 @@ static void pairing_respond(struct bl_pairing *p, uint64_t now, const uint8_t *f
         pairing_fail(p, now, BL_SMP_INVALID_PARAMETERS);
         return;
     }
-    p->responder = pairing_features(p);
-    p->responder.oob =
-        pairing_oob_flag(p, p->params.secure_connections && (p->initiator.auth & BL_SMP_AUTH_SC));
+    bool sc = p->initiator.oob == 1 ? pairing_offers_sc(p) : p->params.secure_connections;
+    p->responder = pairing_features(p, sc, sc && (p->initiator.auth & BL_SMP_AUTH_SC));
     if (!(p->initiator.auth & BL_SMP_AUTH_BONDING))
         p->responder.initiator_keys = p->responder.responder_keys = 0;
     p->responder.initiator_keys &= p->initiator.initiator_keys;
     p->responder.responder_keys &= p->initiator.responder_keys;
     bl_smp_put_features(&w, BL_SMP_PAIRING_RESPONSE, &p->responder);
     /* What will be refused is refused before anything is promised. */
-    struct bl_smp_choice choice;
-    bl_smp_choose(&p->initiator, &p->responder, &choice);
-    if ((!p->params.sc_only || choice.secure_connections) &&
-        (!p->params.must_authenticate || choice.authenticated) &&
-        p->initiator.max_key_size >= p->params.min_key_size)
-        pairing_send(p, now, BL_SMP_PAIRING_RESPONSE, p->pres + 1, 6);
-    pairing_choose(p, now);
+    if (pairing_objects(p, &reason)) {
+        pairing_fail(p, now, reason);
+        return;
+    }
+    pairing_send(p, now, BL_SMP_PAIRING_RESPONSE, p->pres + 1, 6);
+    pairing_begin(p, now);
 }
 
 /* ---- life ---- */
@@ -325,10 +359,12 @@ static bool pairing_is_key(uint8_t code)
     return code >= BL_SMP_ENCRYPTION_INFORMATION && code <= BL_SMP_SIGNING_INFORMATION;
 }
 
-/* Keypress Notifications are news for the one who displays, while the other enters: 3.5.8. Others
- * are nothing, and keep nobody waiting either. */
+/* Keypress Notifications are news for the one who displays, while the other enters, before either
+ * has committed to the passkey: 3.5.8 */
 static void pairing_keypress_in(struct bl_pairing *p, uint64_t now, uint8_t type)
 {
+    bool waits = p->state == PAIRING_STATE_USER ||
+                 (p->state == PAIRING_STATE_CONFIRM && p->round == 0 && !p->has_peer_confirm);
     enum bl_smp_user mine = p->params.initiator ? p->choice.initiator : p->choice.responder;
     enum bl_smp_user theirs = p->params.initiator ? p->choice.responder : p->choice.initiator;
 
@@ -336,9 +372,10 @@ static void pairing_keypress_in(struct bl_pairing *p, uint64_t now, uint8_t type
         pairing_fail(p, now, BL_SMP_INVALID_PARAMETERS);
         return;
     }
-    if (theirs != BL_SMP_USER_INPUT || !pairing_keypresses(p) ||
-        p->state == PAIRING_STATE_ENCRYPTION || p->state == PAIRING_STATE_KEYS)
+    if (theirs != BL_SMP_USER_INPUT || !pairing_keypresses(p) || !waits) {
+        pairing_fail(p, now, BL_SMP_UNSPECIFIED_REASON);
         return;
+    }
     p->deadline = now + BL_SMP_TIMEOUT_US;
     if (mine == BL_SMP_USER_DISPLAY)
         pairing_put(p, BL_PAIRING_KEYPRESS)->keypress = type;
@@ -399,7 +436,6 @@ bool bl_pairing_passkey(struct bl_pairing *p, uint64_t now, enum bl_smp_user use
     if (passkey > 999999)
         return false;
     p->user = BL_SMP_USER_NOTHING;
-    p->deadline = now + BL_SMP_TIMEOUT_US;
     if (user == BL_SMP_USER_COMPARE) {
         pairing_sc_compared(p, now);
         return true;

@@ -52,6 +52,7 @@ struct bl_pairing {
     uint8_t scalar[32], dhkey[32], mackey[16], peer_check[16];
     struct bl_p256_public own_public, peer_public;
     unsigned round;
+    uint8_t peer_randoms[PAIRING_ROUNDS][16]; /* of a passkey's rounds */
     bool has_peer_check, compared;
 
     uint8_t key[16]; /* the STK, or the LTK */

@@ -69,7 +69,6 @@ static void keys_done(struct bl_pairing *p)
 {
     p->keys.secure_connections = p->choice.secure_connections;
     p->keys.authenticated = p->choice.authenticated;
-    p->keys.bonded = p->bonding;
     p->keys.key_size = p->key_size;
     if (p->choice.secure_connections) { /* one key for both roles */
         p->keys.has_local_ltk = p->keys.has_peer_ltk = true;
@@ -77,6 +76,8 @@ static void keys_done(struct bl_pairing *p)
         p->keys.local_ltk.size = p->key_size;
         p->keys.peer_ltk = p->keys.local_ltk;
     }
+    /* Without a key to encrypt with the next time there is nothing to keep. */
+    p->keys.bonded = p->bonding && (p->keys.has_local_ltk || p->keys.has_peer_ltk);
     p->state = PAIRING_STATE_OVER;
     p->ended = true;
     p->deadline = TIMERQ_NEVER;
@@ -109,7 +110,6 @@ static void keys_go_on(struct bl_pairing *p, uint64_t now)
 void pairing_keys_begin(struct bl_pairing *p, uint64_t now)
 {
     p->state = PAIRING_STATE_KEYS;
-    p->deadline = now + BL_SMP_TIMEOUT_US;
     if (!p->params.initiator && !keys_send(p, now))
         return;
     keys_go_on(p, now);
@@ -122,10 +122,16 @@ static bool keys_zero(const uint8_t key[static 16])
     return bl_crypto_equal(key, zero, sizeof(zero));
 }
 
+/* A public address, or a static one, whose random part is neither all zeros nor all ones (Vol 6,
+ * Part B, 1.3.2.1). */
 static bool keys_identity_legal(const struct bl_addr *a)
 {
-    return (a->type == ADDR_PUBLIC && !bl_addr_is_zero(a)) ||
-           (a->type == ADDR_RANDOM && bl_addr_is_static(a));
+    static const struct bl_addr least = {ADDR_RANDOM, {0, 0, 0, 0, 0, 0xc0}},
+                                most = {ADDR_RANDOM, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+    if (a->type == ADDR_PUBLIC)
+        return !bl_addr_is_zero(a);
+    return bl_addr_is_static(a) && !bl_addr_eq(a, &least) && !bl_addr_eq(a, &most);
 }
 
 /* An IRK of zeros says that the peer has none: Vol 3, Part C, 10.7. */

@@ -354,6 +354,16 @@ void pairing_sc_check(struct bl_pairing *p, uint64_t now, const uint8_t *body)
         p->state = PAIRING_STATE_COMPARE;
 }
 
+/* Each bit of the passkey is committed to with a nonce of its own: 2.3.5.6.3 */
+static bool sc_nonce_is_new(struct bl_pairing *p)
+{
+    for (unsigned i = 0; i < p->round; i++)
+        if (memcmp(p->peer_randoms[i], p->peer_random, 16) == 0)
+            return false;
+    memcpy(p->peer_randoms[p->round], p->peer_random, 16);
+    return true;
+}
+
 void pairing_sc_random(struct bl_pairing *p, uint64_t now, const uint8_t *body)
 {
     bool initiator = p->params.initiator, passkey = p->choice.method == BL_SMP_PASSKEY;
@@ -362,6 +372,10 @@ void pairing_sc_random(struct bl_pairing *p, uint64_t now, const uint8_t *body)
     /* Who committed is checked: in comparison the responder, in a passkey's rounds both. */
     if ((passkey || (initiator && p->choice.method != BL_SMP_OOB)) && !sc_confirmed(p, now))
         return;
+    if (passkey && !sc_nonce_is_new(p)) {
+        pairing_fail(p, now, BL_SMP_CONFIRM_VALUE_FAILED);
+        return;
+    }
     if (!initiator)
         pairing_send(p, now, BL_SMP_RANDOM, p->own_random, 16);
     if (passkey && ++p->round < PAIRING_ROUNDS)

@@ -69,6 +69,7 @@ enum { /* key distribution: 3.6.1 */
        BL_SMP_DIST_ID = 0x02,
        BL_SMP_DIST_SIGN = 0x04,
        BL_SMP_DIST_LINK = 0x08,
+       BL_SMP_DIST_ALL = 0x0f, /* the others are reserved, and ignored */
 };
 
 /* Pairing Request and Response; `wire` as they were sent, for c1. */
