@@ -100,6 +100,7 @@ static void host_end_all(struct bl_host *host, uint64_t now)
     host->radio.ready = false;
     bl_links_reset(&host->links, now, BL_NOT_ACTIVE);
     bl_host_security(host, now);
+    bl_bonds_flush(bl_smp_bonds(host->smp), now);
     bl_connector_reset(&host->connector, now, BL_NOT_ACTIVE);
     bl_scanner_reset(&host->scanner, now, BL_NOT_ACTIVE);
     bl_advertiser_reset(&host->advertiser, now, BL_NOT_ACTIVE);
@@ -374,6 +375,7 @@ void bl_host_pump_gatt(struct bl_host *host, uint64_t now)
     bl_gatt_step(&host->gatt, now);
     while ((conn = bl_gatt_pop_dead(&host->gatt)) != 0)
         (void)bl_links_disconnect(&host->links, now, conn, 0, NULL);
+    bl_host_keep(host, now);
 }
 
 static void host_pump_all(struct bl_host *host, uint64_t now)

@@ -47,3 +47,5 @@ void bl_host_pump(struct bl_host *host, uint64_t now);
 void bl_host_pump_gatt(struct bl_host *host, uint64_t now);
 /* host_security.c: what lib/smp has to tell the others. */
 void bl_host_security(struct bl_host *host, uint64_t now);
+/* What is to be kept of bonded clients goes into their bonds. */
+void bl_host_keep(struct bl_host *host, uint64_t now);

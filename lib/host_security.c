@@ -3,7 +3,8 @@
 /*
  * host_security: what lib/smp has learnt goes to whom it concerns: what a link is worth and the
  * signing keys to lib/gatt, identities to the links, keys that resolve private addresses to
- * privacy, and links that may not go on are ended.
+ * privacy, and links that may not go on are ended. What lib/gatt has learnt of a bonded client goes
+ * into its bond, and from there to the next link with it.
  */
 
 #include "host_internal.h"
@@ -54,6 +55,26 @@ static void security_of(struct bl_host *host, uint64_t now, uint16_t conn)
                                    .has_ltk = has_ltk,
                                    .key_size = security.key_size});
     security_signing(host, c, bond);
+    if (bond && security.bonded) {
+        bl_gatt_restore(&host->gatt, now, conn, bond);
+        bl_gatt_changed(bl_gatt_find(&host->gatt, conn)); /* a new bond has nothing of it yet */
+    }
+}
+
+void bl_host_keep(struct bl_host *host, uint64_t now)
+{
+    struct bl_security security;
+    uint16_t conn;
+
+    while ((conn = bl_gatt_pop_changed(&host->gatt)) != 0) {
+        struct bl_bond *bond = bl_smp_bond(host->smp, conn);
+        if (!bond)
+            continue;
+        bl_smp_security(host->smp, conn, &security);
+        enum bl_gatt_kept kept = bl_gatt_save(&host->gatt, conn, security.bonded, bond);
+        if (kept != BL_GATT_KEPT_SAME)
+            bl_bonds_changed(bl_smp_bonds(host->smp), now, bond, kept == BL_GATT_KEPT_AT_ONCE);
+    }
 }
 
 /* A bond has come or gone: what it means for the links that are up. */

@@ -81,7 +81,7 @@ static struct bl_bond *smp_bond(const struct bl_host *host, const struct bl_addr
 
 int bl_bond_add(struct bl_host *host, uint64_t now, const struct bl_bond *bond)
 {
-    int r = bl_smp_bond_add(host->smp, bond);
+    int r = bl_smp_bond_add(host->smp, now, bond);
 
     bl_host_security(host, now);
     return r;

@@ -58,6 +58,42 @@ int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
     return r;
 }
 
+/* The schedule of a key in a context that has its cipher already. 1: the hash is that key's. */
+static int crypto_ah_try(const struct libcrypto *c, EVP_CIPHER_CTX *ctx, const uint8_t *irk,
+                         const uint8_t block[static 16], const uint8_t hash[static 3])
+{
+    uint8_t k[16], out[32];
+    int n = 0, r = -EIO;
+
+    crypto_swap(irk, k, 16);
+    if (c->EVP_EncryptInit_ex(ctx, NULL, NULL, k, NULL) == 1 &&
+        c->EVP_EncryptUpdate(ctx, out, &n, block, 16) == 1 && n == 16)
+        r = out[15] == hash[0] && out[14] == hash[1] && out[13] == hash[2];
+    bl_crypto_wipe(k, sizeof(k));
+    return r;
+}
+
+int bl_crypto_ah_find(const uint8_t *irks, size_t stride, size_t n, const uint8_t prand[static 3],
+                      const uint8_t hash[static 3], size_t *ret_index)
+{
+    static const uint8_t any[16];
+    const uint8_t block[16] = {[13] = prand[2], [14] = prand[1], [15] = prand[0]};
+    const struct libcrypto *c = bl_libcrypto();
+    EVP_CIPHER_CTX *ctx = c ? c->EVP_CIPHER_CTX_new() : NULL;
+    int r = -EIO;
+
+    if (!ctx)
+        return r;
+    if (c->EVP_EncryptInit_ex(ctx, c->EVP_aes_128_ecb(), NULL, any, NULL) == 1 &&
+        c->EVP_CIPHER_CTX_set_padding(ctx, 0) == 1)
+        r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if ((r = crypto_ah_try(c, ctx, irks + i * stride, block, hash)) == 1)
+            *ret_index = i;
+    c->EVP_CIPHER_CTX_free(ctx);
+    return r;
+}
+
 static int crypto_cmac(const struct libcrypto *c, EVP_MAC_CTX *ctx, const uint8_t *key,
                        const void *msg, size_t n, uint8_t *mac)
 {

@@ -21,6 +21,11 @@ int bl_crypto_e(const uint8_t key[static 16], const uint8_t in[static 16], uint8
 int bl_crypto_ah(const uint8_t irk[static 16], const uint8_t prand[static 3],
                  uint8_t hash[static 3]);
 
+/* The first of n keys, `stride` octets apart, with which ah gives this hash: 1 and *ret_index; 0
+ * where there is none; -EIO. Much cheaper than one call for each. */
+int bl_crypto_ah_find(const uint8_t *irks, size_t stride, size_t n, const uint8_t prand[static 3],
+                      const uint8_t hash[static 3], size_t *ret_index);
+
 /* AES-CMAC: Core 5.4, Vol 3, Part H, 2.2.5 (RFC 4493). The one function here that turns nothing
  * round: key, msg and mac have their most significant octet first, as the RFC has them. What the
  * wire carries is turned round by the caller where its section says so: the message of the Database

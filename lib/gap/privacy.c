@@ -474,6 +474,9 @@ void bl_privacy_init(struct bl_privacy *p, struct bl_radio *radio)
 void bl_privacy_deinit(struct bl_privacy *p)
 {
     free(p->cache);
+    if (p->identities)
+        bl_crypto_wipe(p->identities, p->cap_identities * sizeof(*p->identities));
+    free(p->identities);
     bl_crypto_wipe(p, sizeof(*p));
 }
 

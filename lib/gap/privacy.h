@@ -13,6 +13,7 @@
  * radio->pause makes the users of the shared address stand still for the change.
  */
 
+#include "bounds.h"
 #include "gap/radio.h"
 
 enum bl_privacy_user {
@@ -23,11 +24,18 @@ enum bl_privacy_user {
 };
 
 enum {
-    BL_PRIVACY_MAX_IDENTITIES = 128, /* what a report from an unknown RPA may cost, in AES blocks */
-    BL_PRIVACY_CACHE = 2048,         /* addresses whose resolution is remembered; a power of two */
+    /* What a report from an RPA that was not heard before may cost, in AES blocks. */
+    BL_PRIVACY_MAX_IDENTITIES = BL_MAX_BONDS,
+    BL_PRIVACY_CACHE = 4096, /* addresses whose resolution is remembered; a power of two */
 };
 
 struct bl_privacy_cache;
+
+struct bl_privacy_peer { /* who has told us a key */
+    struct bl_addr addr;
+    uint8_t irk[16];
+    uint64_t serial; /* when: each new key has a higher one */
+};
 
 struct bl_privacy_private { /* a private address of ours */
     struct bl_addr addr;    /* zero: none made yet */
@@ -45,12 +53,11 @@ struct bl_privacy {
     struct bl_addr made;    /* the static address, where it was made here */
     uint8_t irk[16];        /* of which rpa was made */
     bool refused;           /* the controller did not take the address that the claims need */
-    struct {
-        struct bl_addr addr;
-        uint8_t irk[16];
-    } identities[BL_PRIVACY_MAX_IDENTITIES];
-    unsigned n_identities;
-    struct bl_privacy_cache *cache; /* NULL without identities */
+    struct bl_privacy_peer *identities; /* in the order of their serials */
+    unsigned n_identities, cap_identities;
+    uint64_t last_serial;
+    uint64_t searches;              /* for addresses that were not known, so far */
+    struct bl_privacy_cache *cache; /* NULL before the first identity */
 };
 
 void bl_privacy_init(struct bl_privacy *p, struct bl_radio *radio);
@@ -91,10 +98,13 @@ bool bl_privacy_identity(const struct bl_privacy *p, struct bl_addr *ret);
 int bl_privacy_static(struct bl_privacy *p, struct bl_addr *ret);
 
 /* Peers. add: 0; -ENOBUFS (BL_PRIVACY_MAX_IDENTITIES); -ENOMEM; replaces the key of an identity
- * that is known. An all-zero key means that the peer has none: -EINVAL. */
+ * that is known. An all-zero key means that the peer has none: -EINVAL. What is known of other
+ * identities' addresses stays known: a change costs no search, and later one AES block at most for
+ * each address that is nobody's. */
 int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity,
                             const uint8_t irk[static 16]);
 void bl_privacy_remove_identity(struct bl_privacy *p, const struct bl_addr *identity);
+bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity);
 /* True, and the identity, where addr is an RPA made with the key of one. */
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
                         struct bl_addr *ret_identity);

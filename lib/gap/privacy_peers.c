@@ -4,9 +4,14 @@
  * privacy_peers: who a peer's resolvable private address belongs to.
  *
  * Trying an address costs an AES block for each identity that is known, and an advertiser in range
- * is heard many times a second, so answers are remembered, "nobody" included: a table of fixed size
- * where an address has one place, under a hash with a secret seed, so that nobody can choose
- * addresses that push each other out. Every change of the identities empties it.
+ * is heard many times a second, so answers are remembered, "nobody" included: a table of fixed
+ * size, in sets of four with the one used last in front, under a hash with a secret seed, so that
+ * nobody can choose addresses that push each other out.
+ *
+ * The identities stand in the order in which their keys came, each with a serial number, and the
+ * table has numbers and no places. So it outlives changes: an address of one that has gone is
+ * looked for anew when it is heard again; one that was nobody's is tried with the keys that have
+ * come since, which are the last ones.
  */
 
 #include "gap/privacy.h"
@@ -17,20 +22,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PEERS_EMPTY = 0, PEERS_NOBODY = 0xffff }; /* else the identity's index and 1 */
+enum { PEERS_WAYS = 4, PEERS_SETS = BL_PRIVACY_CACHE / PEERS_WAYS, PEERS_FIRST = 16 };
+
+struct peers_row {   /* zeros: nothing, since that is no RPA */
+    uint64_t serial; /* of whom; nobody: the last key that was tried */
+    uint8_t b[6];
+    bool nobody;
+};
 
 struct bl_privacy_cache {
     uint32_t seed;
-    struct {
-        uint8_t b[6];
-        uint16_t who;
-    } rows[BL_PRIVACY_CACHE];
+    struct peers_row rows[PEERS_SETS][PEERS_WAYS];
 };
 
-static void peers_forget(struct bl_privacy *p)
-{
-    memset(p->cache->rows, 0, sizeof(p->cache->rows));
-}
+/* ---- identities ---- */
 
 static unsigned peers_find(const struct bl_privacy *p, const struct bl_addr *identity)
 {
@@ -41,28 +46,73 @@ static unsigned peers_find(const struct bl_privacy *p, const struct bl_addr *ide
     return i;
 }
 
+bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity)
+{
+    return peers_find(p, identity) < p->n_identities;
+}
+
+static void peers_drop(struct bl_privacy *p, unsigned i)
+{
+    p->n_identities--;
+    memmove(&p->identities[i], &p->identities[i + 1],
+            (p->n_identities - i) * sizeof(*p->identities));
+    bl_crypto_wipe(&p->identities[p->n_identities], sizeof(*p->identities));
+}
+
+/* Room for one more. Not by realloc(), which would leave keys behind. */
+static int peers_grow(struct bl_privacy *p)
+{
+    unsigned cap = p->cap_identities ? 2 * p->cap_identities : PEERS_FIRST;
+    struct bl_privacy_peer *bigger;
+
+    if (p->n_identities < p->cap_identities)
+        return 0;
+    if (!(bigger = calloc(cap, sizeof(*bigger))))
+        return -ENOMEM;
+    if (p->identities) {
+        memcpy(bigger, p->identities, p->n_identities * sizeof(*bigger));
+        bl_crypto_wipe(p->identities, p->cap_identities * sizeof(*bigger));
+        free(p->identities);
+    }
+    p->identities = bigger;
+    p->cap_identities = cap;
+    return 0;
+}
+
+static int peers_make_cache(struct bl_privacy *p)
+{
+    if (p->cache)
+        return 0;
+    p->cache = calloc(1, sizeof(*p->cache));
+    if (!p->cache)
+        return -ENOMEM;
+    /* Without randomness resolution works all the same, only its cost can be provoked. */
+    (void)p->radio->env->random(p->radio->env->ctx, &p->cache->seed, sizeof(p->cache->seed));
+    return 0;
+}
+
 int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity,
                             const uint8_t irk[static 16])
 {
     static const uint8_t zero[16];
     unsigned i = peers_find(p, identity);
+    bool known = i < p->n_identities;
 
     if (bl_crypto_equal(irk, zero, sizeof(zero)))
         return -EINVAL;
-    if (i == BL_PRIVACY_MAX_IDENTITIES)
+    if (known && bl_crypto_equal(p->identities[i].irk, irk, 16))
+        return 0;
+    if (!known && p->n_identities == BL_PRIVACY_MAX_IDENTITIES)
         return -ENOBUFS;
-    if (!p->cache) {
-        p->cache = calloc(1, sizeof(*p->cache));
-        if (!p->cache)
-            return -ENOMEM;
-        /* Without randomness resolution works all the same, only its cost can be provoked. */
-        (void)p->radio->env->random(p->radio->env->ctx, &p->cache->seed, sizeof(p->cache->seed));
-    }
-    p->identities[i].addr = *identity;
-    memcpy(p->identities[i].irk, irk, 16);
-    if (i == p->n_identities)
-        p->n_identities++;
-    peers_forget(p);
+    if (peers_make_cache(p) < 0 || (!known && peers_grow(p) < 0))
+        return -ENOMEM;
+    if (known)
+        peers_drop(p, i);
+
+    struct bl_privacy_peer *peer = &p->identities[p->n_identities++];
+    peer->addr = *identity;
+    peer->serial = ++p->last_serial;
+    memcpy(peer->irk, irk, 16);
     return 0;
 }
 
@@ -70,24 +120,70 @@ void bl_privacy_remove_identity(struct bl_privacy *p, const struct bl_addr *iden
 {
     unsigned i = peers_find(p, identity);
 
-    if (i == p->n_identities)
-        return;
-    p->n_identities--;
-    p->identities[i] = p->identities[p->n_identities];
-    bl_crypto_wipe(&p->identities[p->n_identities], sizeof(p->identities[0]));
-    peers_forget(p);
+    if (i < p->n_identities)
+        peers_drop(p, i);
 }
 
-/* Core 5.4, Vol 6, Part B, 1.3.2.3. */
-static uint16_t peers_search(const struct bl_privacy *p, const struct bl_addr *addr)
+/* ---- addresses ---- */
+
+/* The first identity whose serial is `least` or higher: its place, n_identities without one. */
+static unsigned peers_since(const struct bl_privacy *p, uint64_t least)
 {
-    for (unsigned i = 0; i < p->n_identities; i++) {
-        uint8_t hash[3];
-        if (bl_crypto_ah(p->identities[i].irk, addr->b + 3, hash) == 0 &&
-            memcmp(hash, addr->b, 3) == 0)
-            return (uint16_t)(i + 1);
+    unsigned from = 0, to = p->n_identities;
+
+    while (from < to) {
+        unsigned middle = (from + to) / 2;
+        if (p->identities[middle].serial < least)
+            from = middle + 1;
+        else
+            to = middle;
     }
-    return PEERS_NOBODY;
+    return from;
+}
+
+static const struct bl_privacy_peer *peers_by_serial(const struct bl_privacy *p, uint64_t serial)
+{
+    unsigned i = peers_since(p, serial);
+
+    return i < p->n_identities && p->identities[i].serial == serial ? &p->identities[i] : NULL;
+}
+
+/* Tries the keys from `from` on. Core 5.4, Vol 6, Part B, 1.3.2.3. */
+static void peers_search(struct bl_privacy *p, const struct bl_addr *addr, unsigned from,
+                         struct peers_row *ret)
+{
+    size_t i = 0;
+
+    p->searches += from < p->n_identities;
+    int r = from == p->n_identities
+                ? 0
+                : bl_crypto_ah_find(p->identities[from].irk, sizeof(*p->identities),
+                                    p->n_identities - from, addr->b + 3, addr->b, &i);
+    if (r < 0)
+        return; /* not remembered: it may be known next time */
+    memcpy(ret->b, addr->b, 6);
+    ret->nobody = r == 0;
+    ret->serial = r == 0 ? p->last_serial : p->identities[from + i].serial;
+}
+
+/* The address's row, in front of its set. */
+static struct peers_row *peers_row(struct bl_privacy *p, const struct bl_addr *addr)
+{
+    struct peers_row *set = p->cache->rows[bl_addr_hash(addr, p->cache->seed) % PEERS_SETS];
+    struct peers_row found = {0};
+    unsigned i = 0;
+
+    if (memcmp(set[0].b, addr->b, 6) == 0)
+        return set;
+    while (i < PEERS_WAYS && memcmp(set[i].b, addr->b, 6) != 0)
+        i++;
+    if (i < PEERS_WAYS)
+        found = set[i];
+    else
+        i = PEERS_WAYS - 1; /* the one that was used the longest ago makes room */
+    memmove(set + 1, set, i * sizeof(*set));
+    set[0] = found;
+    return set;
 }
 
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
@@ -96,15 +192,19 @@ bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
     if (p->n_identities == 0 || !bl_addr_is_rpa(addr))
         return false;
 
-    uint32_t at = bl_addr_hash(addr, p->cache->seed) % BL_PRIVACY_CACHE;
-    if (p->cache->rows[at].who == PEERS_EMPTY || memcmp(p->cache->rows[at].b, addr->b, 6) != 0) {
-        memcpy(p->cache->rows[at].b, addr->b, 6);
-        p->cache->rows[at].who = peers_search(p, addr);
-    }
+    struct peers_row *row = peers_row(p, addr);
+    bool known = memcmp(row->b, addr->b, 6) == 0;
+    const struct bl_privacy_peer *peer =
+        known && !row->nobody ? peers_by_serial(p, row->serial) : NULL;
 
-    uint16_t who = p->cache->rows[at].who;
-    if (who == PEERS_NOBODY)
+    if (!peer && (!known || !row->nobody))
+        peers_search(p, addr, 0, row);
+    else if (!peer && row->serial != p->last_serial)
+        peers_search(p, addr, peers_since(p, row->serial + 1), row);
+    if (!peer && memcmp(row->b, addr->b, 6) == 0 && !row->nobody)
+        peer = peers_by_serial(p, row->serial);
+    if (!peer)
         return false;
-    *ret_identity = p->identities[who - 1].addr;
+    *ret_identity = peer->addr;
     return true;
 }

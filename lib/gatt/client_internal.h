@@ -79,12 +79,10 @@ struct bl_gattc_procedure {
     uint16_t cccd;
     uint16_t offered;   /* exchange of ATT_MTU */
     size_t len, sent;   /* of value: what is there; write: what was prepared */
-    size_t part;        /* write: octets in the Prepare Write that is out; read multiple: of list */
+    size_t part;        /* write: octets in the Prepare Write that is out */
     bl_status outcome;  /* CLIENT_CANCEL */
     size_t entry;       /* octets of an entry of list */
     size_t n_list, pos; /* octets; where the entry at work begins */
-    bool singly;        /* read multiple: the entry at work alone, or all from now on */
-    bool all_singly;
     uint8_t list[BL_ATT_MTU_MAX];
     uint8_t value[BL_ATT_VALUE_MAX];
 };

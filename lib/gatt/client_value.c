@@ -3,9 +3,13 @@
 /*
  * Reading values. Core 5.4, Vol 3, Part G, 4.8 and 4.12.
  *
- * Reading one value goes on by blobs while the answers are full. Read By Type and Read Multiple
- * Variable cut what does not fit: where a value may have been cut it is read on, or again, by
- * itself (CLIENT_EACH), so that only whole values are told.
+ * Reading one value goes on by blobs while the answers are full. Read By Type cuts what does not
+ * fit: where a value may have been cut it is read on by itself (CLIENT_EACH), so that only whole
+ * values are told.
+ *
+ * Several are read one after the other. Read Multiple Variable (3.4.4.11 of Part F) would ask for
+ * them at once, but no feature of the peer tells whether it may be sent: BlueZ up to 5.66 at least
+ * does not answer it at all, which is the end of the link after 30 s.
  */
 
 #include "gatt/client_internal.h"
@@ -175,35 +179,16 @@ int bl_gattc_do_read_by_uuid(struct bl_gatt_conn *c, uint64_t now, uint16_t star
 
 /* ---- several ---- */
 
-static uint16_t multiple_handle(const struct bl_gattc_procedure *p)
-{
-    struct rd r = rd_make(p->list + p->pos, 2);
-
-    return rd_u16(&r);
-}
-
-/* Core 5.4, Vol 3, Part F, 3.4.4.11: two handles at least. */
+/* The handle at p->pos of p->list, from its beginning. */
 static int multiple_next(struct bl_gatt_conn *c, uint64_t now, struct bl_gattc_procedure *p)
 {
-    size_t left = p->n_list - p->pos, most = (c->bearer.mtu - 1u) / 2 * 2;
-    struct wr w;
-    struct buf *pdu;
+    if (!p->has_part) {
+        struct rd r = rd_make(p->list + p->pos, 2);
 
-    if (p->phase != CLIENT_EACH && (p->singly || p->all_singly || left == 2)) {
-        p->phase = CLIENT_EACH;
-        p->handle = multiple_handle(p);
-        p->has_part = false;
+        p->handle = rd_u16(&r);
         p->len = 0;
     }
-    if (p->phase == CLIENT_EACH)
-        return client_read_next(c, now, p);
-
-    p->part = left < most ? left : most;
-    if (!(pdu = bl_att_new(&c->bearer, p->part + 1, &w)))
-        return -ENOMEM;
-    wr_u8(&w, BL_ATT_READ_MULTIPLE_VAR_REQ);
-    wr_bytes(&w, p->list + p->pos, p->part);
-    return bl_att_request(&c->bearer, now, pdu, &w);
+    return client_read_next(c, now, p);
 }
 
 static int multiple_ends(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, int r)
@@ -211,49 +196,19 @@ static int multiple_ends(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, i
     if (r != BL_OK)
         return r;
     client_value(c, p, p->handle, p->value, p->len);
-    p->phase = CLIENT_FIRST;
-    p->singly = false;
+    p->has_part = false;
     p->pos += 2;
     return p->pos < p->n_list ? (int)CLIENT_NEXT : (int)BL_OK;
 }
 
-/* Core 5.4, Vol 3, Part F, 3.4.4.12: lengths and values in order; what does not fit is cut at
- * ATT_MTU, and its length is what it would have been. */
 static int multiple_answer(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, struct rd body)
 {
-    size_t end = p->pos + p->part;
-    bool full = body.left >= client_answer_mtu(c, p) - 1;
-
-    if (p->phase == CLIENT_EACH)
-        return multiple_ends(c, p, client_read_answer(c, p, body));
-    if (body.left == 0)
-        return client_wrong(c);
-    for (; body.left > 0 && p->pos < end; p->pos += 2) {
-        uint16_t n = rd_u16(&body);
-        const uint8_t *value = rd_bytes(&body, n);
-
-        if (value && n <= BL_ATT_VALUE_MAX) {
-            client_value(c, p, multiple_handle(p), value, n);
-            continue;
-        }
-        if (value || !full || n > BL_ATT_VALUE_MAX)
-            return client_wrong(c);
-        p->singly = true; /* rd has nothing left now */
-        break;
-    }
-    if (body.left > 0)
-        return client_wrong(c);
-    return p->pos < p->n_list ? (int)CLIENT_NEXT : (int)BL_OK;
+    return multiple_ends(c, p, client_read_answer(c, p, body));
 }
 
 static int multiple_failed(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, bl_status status)
 {
-    if (p->phase == CLIENT_EACH)
-        return multiple_ends(c, p, client_read_failed(p, status));
-    if (status != BL_ATT_REQUEST_NOT_SUPPORTED)
-        return status;
-    p->all_singly = true;
-    return CLIENT_NEXT;
+    return multiple_ends(c, p, client_read_failed(p, status));
 }
 
 int bl_gattc_do_read_multiple(struct bl_gatt_conn *c, uint64_t now, const uint16_t *handles,

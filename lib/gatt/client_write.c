@@ -215,7 +215,7 @@ static int write_command(struct bl_gatt_conn *c, uint16_t handle, const uint8_t 
 
     if (n > c->bearer.mtu - (is_signed ? 15u : 3u))
         return -EMSGSIZE;
-    if (sign && !c->signing.has_local)
+    if (sign && (!c->signing.has_local || c->signing.local_counter == UINT32_MAX))
         return -EOPNOTSUPP;
     if (!(pdu = bl_att_new(&c->bearer, n + (sign ? 15u : 3u), &w)))
         return -ENOMEM;
@@ -227,8 +227,10 @@ static int write_command(struct bl_gatt_conn *c, uint16_t handle, const uint8_t 
         return r;
     }
     r = write_push(c, pdu, &w, op);
-    if (sign && r >= 0)
+    if (sign && r >= 0) {
         c->signing.local_counter++;
+        bl_gatt_changed(c);
+    }
     return r;
 }
 

@@ -19,6 +19,7 @@
 
 #include "att/bearer.h"
 #include "base/timerq.h"
+#include "bond.h"
 #include "gatt/client.h"
 #include "gatt/db.h"
 #include "gatt/server.h"
@@ -50,6 +51,8 @@ struct bl_gatt_conn {
     struct bl_gatt_signing signing;
     struct bl_gatts_conn server;
     struct bl_gattc_conn client;
+    bool changed; /* what a bond keeps: bl_gatt_pop_changed() */
+    bool kept;    /* it has what the bond kept */
 };
 
 struct bl_gatt {
@@ -65,6 +68,7 @@ struct bl_gatt {
     struct timerq timers;
     uint16_t dead[BL_MAX_LINKS];
     unsigned n_dead;
+    bool changed; /* a connection may be */
     uint64_t timeouts;
     uint64_t unexpected, invalid, nonsense; /* of connections that have ended */
 };
@@ -84,6 +88,22 @@ void bl_gatt_close(struct bl_gatt *g, uint64_t now, uint16_t conn, bl_status sta
 void bl_gatt_set_security(struct bl_gatt *g, uint64_t now, uint16_t conn,
                           const struct bl_gatt_security *security);
 void bl_gatt_set_signing(struct bl_gatt *g, uint16_t conn, const struct bl_gatt_signing *signing);
+
+/* What a bond keeps of a client (kept.c). changed: for the files of lib/gatt. pop_changed: a
+ * connection on which it has changed, each once; 0: none. */
+void bl_gatt_changed(struct bl_gatt_conn *c);
+uint16_t bl_gatt_pop_changed(struct bl_gatt *g);
+enum bl_gatt_kept {
+    BL_GATT_KEPT_SAME,
+    BL_GATT_KEPT_CHANGED, /* to be stored */
+    BL_GATT_KEPT_AT_ONCE, /* before anything is sent */
+};
+/* Into the bond. client: the peer has shown on this link that it is the bonded one; else nothing
+ * but the counters of signatures, which show it themselves. */
+enum bl_gatt_kept bl_gatt_save(struct bl_gatt *g, uint16_t conn, bool client, struct bl_bond *bond);
+/* Out of it, once a connection, with BL_EV_GATTS_SUBSCRIBED for what is subscribed to again. */
+void bl_gatt_restore(struct bl_gatt *g, uint64_t now, uint16_t conn, const struct bl_bond *bond);
+
 struct bl_gatt_conn *bl_gatt_find(const struct bl_gatt *g, uint16_t conn);
 /* bl_gatt_step() is to look at it: done by this file for PDUs and by host_gatt.c for commands; for
  * whoever does something on a connection otherwise. _all: on any. */

@@ -147,8 +147,11 @@ void server_send_confirmed(struct bl_gatt_conn *c, uint64_t now)
         return;
     struct send_indication *i = send_entry(s->indications.next);
     /* Core 5.4, Vol 3, Part G, 2.5.2.1: what has changed since then is another matter. */
-    if (i->service_changed && s->changed_start == 0)
-        s->aware = true, s->told = false;
+    if (i->service_changed && s->changed_start == 0) {
+        s->aware = true;
+        s->told = false;
+        bl_gatt_changed(c);
+    }
     send_ended(c, i, BL_OK);
     bl_gatts_step(c, now);
 }

@@ -117,6 +117,7 @@ void server_subs_store(struct bl_gatt_conn *c, const struct bl_gatt_attr *a, uin
         memmove(&s->cccds[i + 1], &s->cccds[i], (s->n_cccds++ - i) * sizeof(*s->cccds));
         s->cccds[i] = (struct bl_gatts_cccd){a->value_handle, bits};
     }
+    bl_gatt_changed(c);
     subs_tell(c, a->value_handle, bits);
 }
 
@@ -140,6 +141,8 @@ void server_subs_removing(struct bl_gatt_conn *c, uint16_t start, uint16_t end)
     for (unsigned i = 0; i < s->n_cccds; i++)
         if (s->cccds[i].value_handle < start || s->cccds[i].value_handle > end)
             s->cccds[left++] = s->cccds[i];
+    if (left != s->n_cccds)
+        bl_gatt_changed(c);
     s->n_cccds = left;
 }
 
@@ -157,6 +160,7 @@ uint8_t server_subs_check_features(const struct bl_gatt_conn *c, const uint8_t *
 void server_subs_store_features(struct bl_gatt_conn *c, uint8_t octet)
 {
     c->server.features = octet & SUBS_FEATURES;
+    bl_gatt_changed(c);
 }
 
 /* ---- robust caching ---- */
@@ -196,6 +200,7 @@ uint8_t server_subs_sync(struct bl_gatt_conn *c, struct server_request *q, bool 
     if (s->told) {
         s->aware = true;
         s->told = false;
+        bl_gatt_changed(c);
         return 0;
     }
     if (!subs_is_robust(c) || !subs_is_stale(q, by_handle, &q->handle))
@@ -212,6 +217,7 @@ static void subs_changed(struct bl_gatt_conn *c, uint16_t start, uint16_t end)
     struct bl_gatts_conn *s = &c->server;
 
     s->aware = s->told = false;
+    bl_gatt_changed(c);
     if (!(bl_gatts_bits(c, c->gatt->server.service_changed) & SUBS_INDICATE))
         return;
     if (s->changed_start == 0 || start < s->changed_start)

@@ -203,6 +203,7 @@ static bool write_is_authentic(struct bl_gatt_conn *c, const struct server_reque
     if (!write_mac_is_right(c, q))
         return false;
     c->signing.remote_counter = counter + 1;
+    bl_gatt_changed(c);
     return true;
 }
 

@@ -10,12 +10,24 @@
 
 void bl_bonds_init(struct bl_bonds *b, struct bl_evq *events)
 {
-    *b = (struct bl_bonds){.events = events};
+    *b = (struct bl_bonds){.events = events, .due = TIMERQ_NEVER};
+}
+
+/* What stands in the table. */
+struct bonds_entry {
+    struct bl_bond bond; /* first */
+    uint64_t told;       /* its last event; loaded ones have had none */
+    bool ever_told, pending;
+};
+
+static struct bonds_entry *bonds_entry(const struct bl_bonds *b, size_t i)
+{
+    return (struct bonds_entry *)(void *)b->table[i];
 }
 
 static void bonds_free(struct bl_bond *bond)
 {
-    bl_crypto_wipe(bond, sizeof(*bond));
+    bl_crypto_wipe(bond, sizeof(struct bonds_entry));
     free(bond);
 }
 
@@ -24,6 +36,7 @@ void bl_bonds_clear(struct bl_bonds *b)
     for (size_t i = 0; i < b->n; i++)
         bonds_free(b->table[i]);
     b->n = 0;
+    b->due = TIMERQ_NEVER;
 }
 
 void bl_bonds_deinit(struct bl_bonds *b)
@@ -98,7 +111,15 @@ static int bonds_room(struct bl_bonds *b, struct bl_addr *ret_evicted)
     return 0;
 }
 
-int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet,
+static void bonds_tell_now(struct bl_bonds *b, uint64_t now, struct bonds_entry *e, bool added)
+{
+    e->told = now;
+    e->ever_told = true;
+    e->pending = false;
+    bonds_tell(b, &e->bond, added, false);
+}
+
+int bl_bonds_put(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool quiet,
                  struct bl_addr *ret_evicted)
 {
     struct bl_bond *there = bl_bonds_find(b, &bond->identity);
@@ -107,7 +128,7 @@ int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet,
     if (ret_evicted)
         *ret_evicted = (struct bl_addr){0};
     if (added) {
-        there = malloc(sizeof(*there));
+        there = calloc(1, sizeof(struct bonds_entry));
         int r = there ? bonds_room(b, ret_evicted) : -ENOMEM;
         if (r < 0) {
             free(there);
@@ -116,9 +137,9 @@ int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet,
         b->table[b->n++] = there;
     }
     *there = *bond;
-    if (!quiet)
-        bonds_tell(b, there, added, false);
     bl_bonds_used(b, there);
+    if (!quiet)
+        bonds_tell_now(b, now, bonds_entry(b, b->n - 1), added);
     return 0;
 }
 
@@ -139,9 +160,48 @@ void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond)
     bonds_free(bonds_take(b, i));
 }
 
-void bl_bonds_changed(struct bl_bonds *b, const struct bl_bond *bond)
+static uint64_t bonds_due(const struct bonds_entry *e)
 {
-    bonds_tell(b, bond, false, false);
+    return e->ever_told ? e->told + BL_BONDS_PAUSE_US : 0;
+}
+
+void bl_bonds_changed(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool at_once)
+{
+    struct bonds_entry *e = bonds_entry(b, bonds_index(b, &bond->identity));
+
+    if (at_once || now >= bonds_due(e)) {
+        bonds_tell_now(b, now, e, false);
+        return;
+    }
+    e->pending = true;
+    if (bonds_due(e) < b->due)
+        b->due = bonds_due(e);
+}
+
+static void bonds_tell_pending(struct bl_bonds *b, uint64_t now, bool all)
+{
+    b->due = TIMERQ_NEVER;
+    for (size_t i = 0; i < b->n; i++) {
+        struct bonds_entry *e = bonds_entry(b, i);
+        if (!e->pending)
+            continue;
+        if (all || now >= bonds_due(e))
+            bonds_tell_now(b, now, e, false);
+        else if (bonds_due(e) < b->due)
+            b->due = bonds_due(e);
+    }
+}
+
+void bl_bonds_tick(struct bl_bonds *b, uint64_t now)
+{
+    if (now >= b->due)
+        bonds_tell_pending(b, now, false);
+}
+
+void bl_bonds_flush(struct bl_bonds *b, uint64_t now)
+{
+    if (b->due != TIMERQ_NEVER)
+        bonds_tell_pending(b, now, true);
 }
 
 void bl_bonds_used(struct bl_bonds *b, const struct bl_bond *bond)

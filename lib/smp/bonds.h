@@ -7,15 +7,21 @@
  * What is in it changes by pairing and by use (counters, CCCDs); each change is told to the owner
  * of the host by BL_EV_BOND, who stores it. BL_MAX_BONDS at most: the one that was used the longest
  * ago and is not authenticated makes room, an authenticated one never (-ENOBUFS).
+ *
+ * Use changes bonds at a rate that others choose: one bond is told at most once a second.
  */
 
+#include "base/timerq.h"
 #include "bond.h"
 #include "evq.h"
+
+#define BL_BONDS_PAUSE_US 1000000u
 
 struct bl_bonds {
     struct bl_evq *events;
     struct bl_bond **table; /* the most recently used last */
     size_t n, cap;
+    uint64_t due; /* what has changed and has not been told yet; TIMERQ_NEVER: nothing */
     uint64_t evicted, refused;
 };
 
@@ -27,13 +33,17 @@ struct bl_bond *bl_bonds_find(const struct bl_bonds *b, const struct bl_addr *id
  * 0; -ENOBUFS; -ENOMEM. Takes the place of the one of the same identity. quiet: loaded, not news.
  * *ret_evicted (may be NULL) is who had to make room, zero for nobody: it has gone with its event.
  */
-int bl_bonds_put(struct bl_bonds *b, const struct bl_bond *bond, bool quiet,
+int bl_bonds_put(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool quiet,
                  struct bl_addr *ret_evicted);
 /* Whether a new bond may take an old one's place: at no lower a level. */
 bool bl_bonds_may_replace(const struct bl_bond *old, const struct bl_bond *bond);
 /* With its event. */
 void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond);
 void bl_bonds_clear(struct bl_bonds *b); /* without */
-/* It was changed in place: the event; used: the last to make room. */
-void bl_bonds_changed(struct bl_bonds *b, const struct bl_bond *bond);
+/* It was changed in place: the event, now or (not at_once) when the last one is a second old. */
+void bl_bonds_changed(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool at_once);
+/* Tells what is due; flush: all that has not been told. */
+void bl_bonds_tick(struct bl_bonds *b, uint64_t now);
+void bl_bonds_flush(struct bl_bonds *b, uint64_t now);
+/* The last to make room. */
 void bl_bonds_used(struct bl_bonds *b, const struct bl_bond *bond);

@@ -397,7 +397,7 @@ int bl_smp_keypress(struct bl_smp *s, uint64_t now, uint16_t conn, uint8_t type)
 
 uint64_t bl_smp_deadline(const struct bl_smp *s)
 {
-    uint64_t at = TIMERQ_NEVER;
+    uint64_t at = s->bonds.due;
 
     for (unsigned i = 0; i < s->n; i++) {
         const struct smp_conn *c = s->conns[i];
@@ -409,6 +409,7 @@ uint64_t bl_smp_deadline(const struct bl_smp *s)
 
 void bl_smp_tick(struct bl_smp *s, uint64_t now)
 {
+    bl_bonds_tick(&s->bonds, now);
     for (unsigned i = 0; i < s->n; i++) {
         struct smp_conn *c = s->conns[i];
         if (c->pairing) {

@@ -70,7 +70,7 @@ int bl_smp_oob_set(struct bl_smp *s, const struct bl_addr *peer, const uint8_t *
                    const uint8_t *r, const uint8_t *c);
 int bl_smp_oob_get(struct bl_smp *s, uint8_t ret_r[static 16], uint8_t ret_c[static 16]);
 /* What was stored; -EINVAL: no bond that a pairing could have made. */
-int bl_smp_bond_add(struct bl_smp *s, const struct bl_bond *bond);
+int bl_smp_bond_add(struct bl_smp *s, uint64_t now, const struct bl_bond *bond);
 void bl_smp_bond_clear(struct bl_smp *s);
 int bl_smp_bond_remove(struct bl_smp *s, uint64_t now, const struct bl_addr *identity);
 

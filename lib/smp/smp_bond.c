@@ -52,13 +52,13 @@ static bool bond_good(const struct bl_bond *bond)
            (!bond->has_irk || bond_key_good(bond->irk)) && bond->n_cccds <= BL_BOND_CCCDS;
 }
 
-int bl_smp_bond_add(struct bl_smp *s, const struct bl_bond *bond)
+int bl_smp_bond_add(struct bl_smp *s, uint64_t now, const struct bl_bond *bond)
 {
     struct bl_addr evicted;
 
     if (!bond_good(bond))
         return -EINVAL;
-    int r = bl_bonds_put(&s->bonds, bond, true, &evicted);
+    int r = bl_bonds_put(&s->bonds, now, bond, true, &evicted);
     if (r < 0)
         return r;
     if (!bl_addr_is_zero(&evicted))

@@ -295,8 +295,8 @@ static bool pair_may_replace(const struct smp_conn *c, const struct bl_bond *old
 
 /* 1: bonded; 0: not bonded, which is no failure; -EPERM: it would take the place of a better one.
  */
-static int pair_bond(struct bl_smp *s, const struct smp_conn *c, const struct bl_pairing_keys *keys,
-                     const struct bl_addr *identity)
+static int pair_bond(struct bl_smp *s, uint64_t now, const struct smp_conn *c,
+                     const struct bl_pairing_keys *keys, const struct bl_addr *identity)
 {
     struct bl_addr evicted;
     struct bl_bond bond;
@@ -305,7 +305,7 @@ static int pair_bond(struct bl_smp *s, const struct smp_conn *c, const struct bl
     const struct bl_bond *old = bl_bonds_find(&s->bonds, identity);
     int r = old && !pair_may_replace(c, old, &bond) ? -EPERM : 0;
     if (r == 0) {
-        r = bl_bonds_put(&s->bonds, &bond, false, &evicted);
+        r = bl_bonds_put(&s->bonds, now, &bond, false, &evicted);
         if (r == 0 && !bl_addr_is_zero(&evicted))
             smp_tell_bond(s, BL_SMP_BOND_GONE, &evicted);
         if (r < 0)
@@ -329,12 +329,13 @@ static void pair_learn_identity(struct bl_smp *s, struct smp_conn *c,
     smp_tell(s, c, BL_SMP_IDENTITY);
 }
 
-static void pair_done(struct bl_smp *s, struct smp_conn *c, const struct bl_pairing_keys *keys)
+static void pair_done(struct bl_smp *s, uint64_t now, struct smp_conn *c,
+                      const struct bl_pairing_keys *keys)
 {
     struct bl_addr identity;
     bool known = pair_identity(c, keys, &identity);
     bool told = !bl_addr_is_zero(&keys->peer_identity);
-    int bonded = known && keys->bonded ? pair_bond(s, c, keys, &identity) : 0;
+    int bonded = known && keys->bonded ? pair_bond(s, now, c, keys, &identity) : 0;
 
     if (bonded < 0) { /* whoever this is, it is not to go on as if it were the other one */
         smp_oob_used(s, c);
@@ -406,7 +407,7 @@ void smp_pair_pull(struct bl_smp *s, uint64_t now, struct smp_conn *c)
                                                       .keypress = {c->link.conn, out.keypress}});
             break;
         case BL_PAIRING_DONE:
-            pair_done(s, c, &out.keys);
+            pair_done(s, now, c, &out.keys);
             break;
         case BL_PAIRING_FAILED:
             pair_over(s, now, c, out.status);
