@@ -572,17 +572,115 @@ START_TEST(removal_keeps_the_others)
 }
 END_TEST
 
+static struct bl_addr numbered(unsigned i)
+{
+    return (struct bl_addr){ADDR_PUBLIC, {(uint8_t)i, (uint8_t)(i >> 8), 7}};
+}
+
+static void add_numbered(unsigned i)
+{
+    const struct bl_addr a = numbered(i);
+    const uint8_t irk[16] = {(uint8_t)i, (uint8_t)(i >> 8), 9};
+
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, irk), 0);
+}
+
+static struct bl_addr rpa_of_numbered(unsigned i, uint8_t random)
+{
+    const uint8_t irk[16] = {(uint8_t)i, (uint8_t)(i >> 8), 9};
+    struct bl_addr a = {ADDR_RANDOM, {0, 0, 0, random, 1, 0x40}};
+
+    ck_assert_int_eq(bl_crypto_ah(irk, a.b + 3, a.b), 0);
+    return a;
+}
+
+static bool resolves_to(const struct bl_addr *rpa, unsigned i)
+{
+    struct bl_addr got = {0}, want = numbered(i);
+
+    return bl_privacy_resolve(&w->privacy, rpa, &got) && bl_addr_eq(&got, &want);
+}
+
 START_TEST(identities_are_bounded)
 {
-    struct bl_addr a = {ADDR_PUBLIC, {0}};
+    struct bl_addr a = {0}, last = numbered(BL_PRIVACY_MAX_IDENTITIES - 1);
 
-    for (unsigned i = 0; i < BL_PRIVACY_MAX_IDENTITIES; i++) {
-        a.b[0] = (uint8_t)i;
-        ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, test_irk), 0);
-    }
+    for (unsigned i = 0; i < BL_PRIVACY_MAX_IDENTITIES; i++)
+        add_numbered(i);
     ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), -ENOBUFS);
-    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, sample_irk), 0);
+    ck_assert(!bl_privacy_knows(&w->privacy, &sample_identity));
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &last, sample_irk), 0);
     ck_assert(bl_privacy_resolve(&w->privacy, &sample_rpa, &a));
+    ck_assert(bl_addr_eq(&a, &last));
+    bl_privacy_remove_identity(&w->privacy, &last);
+    ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &sample_identity, sample_irk), 0);
+    ck_assert(bl_privacy_knows(&w->privacy, &sample_identity));
+}
+END_TEST
+
+START_TEST(heard_again_an_address_is_not_searched_for)
+{
+    struct bl_addr mine = rpa_of_numbered(700, 1), none = rpa_of_numbered(5000, 2), a;
+
+    for (unsigned i = 0; i < 1000; i++)
+        add_numbered(i);
+    for (unsigned i = 0; i < 100; i++) {
+        ck_assert(resolves_to(&mine, 700));
+        ck_assert(!bl_privacy_resolve(&w->privacy, &none, &a));
+    }
+    ck_assert_uint_eq(w->privacy.searches, 2);
+}
+END_TEST
+
+START_TEST(a_change_of_identities_leaves_what_is_known_of_the_others)
+{
+    struct bl_addr heard[1000], a;
+    uint64_t searches;
+
+    for (unsigned i = 0; i < 500; i++)
+        add_numbered(i);
+    for (unsigned i = 0; i < 1000; i++) { /* half of them are nobody's, yet */
+        heard[i] = rpa_of_numbered(i, (uint8_t)i);
+        ck_assert(resolves_to(&heard[i], i) == (i < 500));
+    }
+    add_numbered(999);
+    add_numbered(0); /* with the key that it has: no change */
+    a = numbered(3);
+    bl_privacy_remove_identity(&w->privacy, &a);
+    searches = w->privacy.searches;
+    for (unsigned i = 4; i < 500; i++)
+        ck_assert(resolves_to(&heard[i], i));
+    ck_assert(resolves_to(&heard[0], 0));
+    ck_assert_uint_le(w->privacy.searches, searches + 16); /* sets that had more than four */
+    ck_assert(resolves_to(&heard[999], 999));
+    ck_assert(!bl_privacy_resolve(&w->privacy, &heard[3], &a));
+    ck_assert(!bl_privacy_resolve(&w->privacy, &heard[998], &a));
+}
+END_TEST
+
+/* Whatever is remembered, the answer is what a search of all keys would give. */
+START_TEST(answers_are_true_through_a_long_life_of_changes)
+{
+    bool there[32] = {0};
+    struct bl_addr a, heard[32][4];
+    uint32_t random = 12345;
+
+    for (unsigned i = 0; i < 32; i++)
+        for (uint8_t k = 0; k < 4; k++)
+            heard[i][k] = rpa_of_numbered(i, k);
+    for (unsigned round = 0; round < 20000; round++) {
+        random = random * 1664525u + 1013904223u;
+        unsigned i = random >> 27, k = random >> 20 & 3;
+        if ((random >> 16 & 15) == 0) {
+            a = numbered(i);
+            if (there[i])
+                bl_privacy_remove_identity(&w->privacy, &a);
+            else
+                add_numbered(i);
+            there[i] = !there[i];
+        }
+        ck_assert(resolves_to(&heard[i][k], i) == there[i]);
+    }
 }
 END_TEST
 
@@ -640,6 +738,9 @@ int main(void)
     tcase_add_test(peers, changed_identities_are_not_answered_from_memory);
     tcase_add_test(peers, removal_keeps_the_others);
     tcase_add_test(peers, identities_are_bounded);
+    tcase_add_test(peers, heard_again_an_address_is_not_searched_for);
+    tcase_add_test(peers, a_change_of_identities_leaves_what_is_known_of_the_others);
+    tcase_add_test(peers, answers_are_true_through_a_long_life_of_changes);
     tcase_add_test(peers, identity_without_key_or_memory_is_refused);
     suite_add_tcase(suite, own_case);
     suite_add_tcase(suite, peers);
