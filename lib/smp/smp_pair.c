@@ -99,6 +99,15 @@ static void pair_keep_level(struct bl_pairing_params *p, const struct bl_bond *b
         p->min_key_size = ltk->size;
 }
 
+/* An address of ours that is no private one is what the peer will know us by again. */
+static struct bl_addr pair_own_identity(const struct bl_smp *s, const struct smp_conn *c)
+{
+    const struct bl_addr *own = &c->link.own;
+    bool lasting = own->type == ADDR_PUBLIC ? !bl_addr_is_zero(own) : bl_addr_is_static(own);
+
+    return lasting ? *own : s->identity;
+}
+
 static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pairing_params *p)
 {
     static const uint8_t no_irk[16];
@@ -121,7 +130,7 @@ static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pa
         .max_key_size = BL_SMP_KEY_MAX,
         .keypress = true,
         .has_irk = !bl_crypto_equal(config->irk, no_irk, sizeof(no_irk)),
-        .identity = s->identity,
+        .identity = pair_own_identity(s, c),
         .signing = true,
     };
     if (want->security == BL_SECURITY_SC)

@@ -3,6 +3,7 @@
 #include "pair_rig.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +88,7 @@ static void pair_answer(struct pair_rig *r, size_t end, const struct bl_event *e
     else
         result = bl_passkey(host, r->s->now, conn, (enum bl_passkey_action)e->passkey.action,
                             p->passkey);
-    ck_assert_int_eq(result, 0);
+    ck_assert(result == 0 || result == -ENOENT); /* the other one has ended it meanwhile */
 }
 
 static void pair_look(struct pair_rig *r, size_t end)
