@@ -2,7 +2,11 @@
 
 #include "pair.h"
 
+#include "crypto/p256.h"
+#include "crypto/toolbox.h"
+
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +15,8 @@ static int pair_random(void *ctx, void *out, size_t n)
     struct pair *w = ctx;
     uint8_t *p = out;
 
+    if (++w->randoms == w->random_fails_at)
+        return -EIO;
     for (size_t i = 0; i < n; i++) {
         w->random = w->random * 1664525u + 1013904223u;
         p[i] = (uint8_t)(w->random >> 24);
@@ -53,6 +59,53 @@ void pair_init(struct pair *w)
     w->r.params.peer = w->i.params.own;
     w->r.params.irk[0] = 0x22;
     w->r.params.identity = (struct bl_addr){ADDR_RANDOM, {7, 8, 9, 10, 11, 0xcc}};
+}
+
+/* What each has made, and the other one was told. */
+static void pair_tell(struct pair *w)
+{
+    static const uint8_t scalars[2][32] = {{5, 4, 3, 2, 1}, {9, 9, 8}};
+    struct bl_smp_oob *made[2] = {&w->i_oob, &w->r_oob};
+
+    for (int side = 0; side < 2; side++) {
+        struct bl_smp_oob *mine = made[side], *other = made[!side];
+        struct bl_p256_public public;
+
+        ck_assert_int_eq(bl_p256_public(scalars[side], &public), 0);
+        mine->has_local = other->has_remote = true;
+        memcpy(mine->local_scalar, scalars[side], 32);
+        memset(mine->local_r, 0xa1 + side, 16);
+        memcpy(other->r, mine->local_r, 16);
+        ck_assert_int_eq(bl_crypto_f4(public.x, public.x, mine->local_r, 0, other->c), 0);
+    }
+}
+
+void pair_init_way(struct pair *w, enum pair_way way)
+{
+    pair_init(w);
+    struct bl_pairing_params *i = &w->i.params, *r = &w->r.params;
+    i->secure_connections = r->secure_connections = way >= WAY_SC_JUST_WORKS;
+    i->mitm = way != WAY_LEGACY_JUST_WORKS && way != WAY_SC_JUST_WORKS;
+    if (way == WAY_LEGACY_DISPLAY || way == WAY_SC_DISPLAY) {
+        i->io = BL_IO_DISPLAY_ONLY;
+        r->io = BL_IO_KEYBOARD_ONLY;
+    } else if (way == WAY_LEGACY_INPUT || way == WAY_SC_INPUT) {
+        i->io = BL_IO_KEYBOARD_ONLY;
+        r->io = BL_IO_DISPLAY_ONLY;
+        i->keypress = r->keypress = way == WAY_SC_INPUT;
+    } else if (way == WAY_SC_COMPARE) {
+        i->io = r->io = BL_IO_DISPLAY_YES_NO;
+    } else if (way == WAY_LEGACY_OOB || way == WAY_SC_OOB) {
+        i->oob = &w->i_oob;
+        r->oob = &w->r_oob;
+    }
+    if (way == WAY_SC_OOB)
+        pair_tell(w);
+    if (way == WAY_LEGACY_OOB) {
+        w->i_oob.has_tk = w->r_oob.has_tk = true;
+        memset(w->i_oob.tk, 0x77, 16);
+        memset(w->r_oob.tk, 0x77, 16);
+    }
 }
 
 void pair_deinit(struct pair *w)
@@ -149,7 +202,7 @@ static bool pair_link(struct pair *w)
     static const uint8_t zero[8];
     uint8_t key[16];
 
-    if (!w->i.has_key)
+    if (!w->i.has_key || w->unplugged)
         return false;
     w->i.has_key = false;
     bool same = w->r.p && bl_pairing_ltk(w->r.p, 0, zero, key) && memcmp(key, w->i.key, 16) == 0;
