@@ -160,8 +160,9 @@ int bl_gattc_read(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t ha
 /* One BL_EV_GATTC_VALUE for each value found. */
 int bl_gattc_read_by_uuid(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t start,
                           uint16_t end, const struct bl_uuid *uuid, bl_op *op);
-/* One BL_EV_GATTC_VALUE for each handle, in order: Read Multiple Variable, and where the peer does
- * not know it or a value was cut, single reads. n: 1..BL_MAX_READ_MULTIPLE. */
+/* One BL_EV_GATTC_VALUE for each handle, in order, by long reads one after the other: some peers
+ * never answer Read Multiple Variable, and no feature of theirs tells. The first that fails ends
+ * it with its error. n: 1..BL_MAX_READ_MULTIPLE. */
 int bl_gattc_read_multiple(struct bl_host *host, uint64_t now, uint16_t conn,
                            const uint16_t *handles, size_t n, bl_op *op);
 /* A command: 1 queued, 0 *op ends when it is; -EMSGSIZE over ATT_MTU-3 (signed: ATT_MTU-15).

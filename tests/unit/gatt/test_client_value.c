@@ -69,21 +69,9 @@ static int read_two(void)
     return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){4, 3}, 2, &op);
 }
 
-static int read_three(void)
-{
-    return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){3, 4, 5}, 3, &op);
-}
-
 static int read_same(void)
 {
     return bl_gattc_do_read_multiple(&conn, now, (const uint16_t[]){3, 3, 3}, 3, &op);
-}
-
-static int read_13(void)
-{
-    static const uint16_t handles[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
-
-    return bl_gattc_do_read_multiple(&conn, now, handles, ARRAY_LEN(handles), &op);
 }
 
 #define S(...)                                                                                     \
@@ -97,7 +85,7 @@ static int read_13(void)
 #define PROTOCOL "done 407\n"
 #define READ     "0a 0300"
 #define BY       "08 1000 1f00 002a"
-#define TWO      "20 0400 0300"
+#define FIRST    "0a 0400"
 
 static const struct play good[] = {
     /* GATT/CL/GAR/BV-01-C */
@@ -156,41 +144,25 @@ static const struct play good[] = {
      "value 10 512 octets of 5a\nvalue 11 255 octets of 6b\ndone 0\n"},
     {"cut at the last handle", by_uuid, 512, S({BY, "09 ff 1f00 5a*253"}, {"0c 1f00 fd00", "0d"}),
      "value 1f 253 octets of 5a\ndone 0\n"},
-    /* GATT/CL/GAR/BV-08-C: several; BV-05-C is what it asks for one by one */
+    /* Several: one after the other, long; neither Read Multiple nor Read Multiple Variable. */
     {"one of several", read_one, 23, S({READ, "0b 01"}), "value 3 01\ndone 0\n"},
-    {"two", read_two, 23, S({TWO, "21 0100 aa 0200 bbcc"}), "value 4 aa\nvalue 3 bbcc\ndone 0\n"},
-    {"two empty ones", read_two, 23, S({TWO, "21 0000 0000"}), "value 4 \nvalue 3 \ndone 0\n"},
-    {"the same three times", read_same, 23, S({"20 0300 0300 0300", "21 0000 0100 aa 0000"}),
+    {"two", read_two, 23, S({FIRST, "0b aa"}, {READ, "0b bbcc"}),
+     "value 4 aa\nvalue 3 bbcc\ndone 0\n"},
+    {"two empty ones", read_two, 23, S({FIRST, "0b"}, {READ, "0b"}),
+     "value 4 \nvalue 3 \ndone 0\n"},
+    {"the same three times", read_same, 23, S({READ, "0b"}, {READ, "0b aa"}, {READ, "0b"}),
      "value 3 \nvalue 3 aa\nvalue 3 \ndone 0\n"},
-    {"not supported", read_two, 23,
-     S({TWO, "01 20 0000 06"}, {"0a 0400", "0b aa"}, {READ, "0b bb"}),
-     "value 4 aa\nvalue 3 bb\ndone 0\n"},
-    {"the first cut", read_two, 23,
-     S({TWO, "21 1500 5a*20"}, {"0a 0400", "0b 5a*21"}, {READ, "0b bb"}),
-     "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
-    {"the second cut", read_two, 23,
-     S({TWO, "21 0100 aa 1900 5a*17"}, {READ, "0b 5a*22"}, {"0c 0300 1600", "0d 5a*3"}),
-     "value 4 aa\nvalue 3 25 octets of 5a\ndone 0\n"},
-    {"the second without a length", read_two, 23, S({TWO, "21 1400 5a*20"}, {READ, "0b bb"}),
-     "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
-    {"the second with half a length", read_two, 23, S({TWO, "21 1300 5a*19 01"}, {READ, "0b bb"}),
-     "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
-    {"the first of three cut", read_three, 23,
-     S({"20 0300 0400 0500", "21 1500 5a*20"}, {READ, "0b 5a*21"},
-       {"20 0400 0500", "21 0000 0000"}),
-     "value 3 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 4 \nvalue 5 \ndone 0\n"},
-    {"512 and nothing", read_two, 517, S({TWO, "21 0002 5a*512 0000"}),
-     "value 4 512 octets of 5a\nvalue 3 \ndone 0\n"},
-    {"more than fit a request", read_13, 23,
-     S({"20 0100 0200 0300 0400 0500 0600 0700 0800 0900 0a00 0b00",
-        "21 0000 0000 0000 0000 0000 0000 0000 0000 0000 0000"},
-       {"20 0b00 0c00 0d00", "21 0000 0000"}, {"0a 0d00", "0b 01"}),
-     "value 1 \nvalue 2 \nvalue 3 \nvalue 4 \nvalue 5 \nvalue 6 \nvalue 7 \nvalue 8 \nvalue 9 \n"
-     "value a \nvalue b \nvalue c \nvalue d 01\ndone 0\n"},
-    {"at an MTU of 24", read_13, 24,
-     S({"20 0100 0200 0300 0400 0500 0600 0700 0800 0900 0a00 0b00", "01 20 0100 06"},
-       {"0a 0100", "01 0a 0100 02"}),
-     "done 2\n"},
+    {"the first is long", read_two, 23,
+     S({FIRST, "0b 5a*22"}, {"0c 0400 1600", "0d 5a*3"}, {READ, "0b bb"}),
+     "value 4 25 octets of 5a\nvalue 3 bb\ndone 0\n"},
+    {"the first is full", read_two, 23,
+     S({FIRST, "0b 5a*22"}, {"0c 0400 1600", "01 0c 0400 0b"}, {READ, "0b bb"}),
+     "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\nvalue 3 bb\ndone 0\n"},
+    {"the last is long", read_two, 23,
+     S({FIRST, "0b aa"}, {READ, "0b 5a*22"}, {"0c 0300 1600", "01 0c 0300 07"}),
+     "value 4 aa\nvalue 3 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\ndone 0\n"},
+    {"512 twice", read_two, 517, S({FIRST, "0b 5a*512"}, {READ, "0b 6b*512"}),
+     "value 4 512 octets of 5a\nvalue 3 512 octets of 6b\ndone 0\n"},
 };
 
 START_TEST(a_read_takes)
@@ -218,13 +190,10 @@ static const struct play bad[] = {
     {"twice", by_uuid, 23, S({BY, "09 03 1000 01 1000 01"}), PROTOCOL},
     {"read on for ever", by_uuid, 517, S({BY, "09 ff 1000 5a*253"}, {"0c 1000 fd00", "0d 5a*260"}),
      PROTOCOL},
-    {"nothing", read_two, 23, S({TWO, "21"}), PROTOCOL},
-    {"half a length", read_two, 23, S({TWO, "21 0100 aa 01"}), "value 4 aa\n" PROTOCOL},
-    {"cut though there was room", read_two, 23, S({TWO, "21 0100 aa 0200 bb"}),
+    {"several: 513 octets", read_two, 517, S({FIRST, "0b 5a*513"}), PROTOCOL},
+    {"several: the second does not end", read_two, 512,
+     S({FIRST, "0b aa"}, {READ, "0b 5a*511"}, {"0c 0300 ff01", "0d 5a*2"}),
      "value 4 aa\n" PROTOCOL},
-    {"three for two", read_two, 23, S({TWO, "21 0000 0000 0000"}), "value 4 \nvalue 3 \n" PROTOCOL},
-    {"a length over 512", read_two, 23, S({TWO, "21 0102 5a*20"}), PROTOCOL},
-    {"a value over 512", read_two, 517, S({TWO, "21 0102 5a*513"}), PROTOCOL},
 };
 
 START_TEST(a_read_does_not_take)
@@ -245,9 +214,14 @@ static const struct play errors[] = {
     {"by UUID", by_uuid, 23, S({BY, "01 08 1000 0c"}), "done c\n"},
     {"by UUID, on the way", by_uuid, 23,
      S({BY, "09 15 1000 5a*19"}, {"0c 1000 1300", "01 0c 1000 0a"}), "done a\n"},
-    {"several", read_two, 23, S({TWO, "01 20 0300 02"}), "done 2\n"},
-    {"the second of several", read_two, 23,
-     S({TWO, "01 20 0000 06"}, {"0a 0400", "0b aa"}, {READ, "01 0a 0300 05"}),
+    {"the first of several", read_two, 23, S({FIRST, "01 0a 0400 02"}), "done 2\n"},
+    {"the second of several", read_two, 23, S({FIRST, "0b aa"}, {READ, "01 0a 0300 05"}),
+     "value 4 aa\ndone 5\n"},
+    {"the second of several, though the first was long", read_two, 23,
+     S({FIRST, "0b 5a*22"}, {"0c 0400 1600", "0d"}, {READ, "01 0a 0300 07"}),
+     "value 4 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\ndone 7\n"},
+    {"a blob of the second", read_two, 23,
+     S({FIRST, "0b aa"}, {READ, "0b 5a*22"}, {"0c 0300 1600", "01 0c 0300 05"}),
      "value 4 aa\ndone 5\n"},
 };
 
@@ -279,27 +253,32 @@ START_TEST(arguments_are_checked)
 }
 END_TEST
 
-/* The largest MTU holds as many handles as may be asked for. */
-START_TEST(sixty_four_at_once)
+/* As many as may be asked for, and each by itself also where one PDU would hold them all. */
+START_TEST(sixty_four_one_by_one)
 {
     uint16_t handles[BL_MAX_READ_MULTIPLE];
-    uint8_t pdu[517] = {0x21}, sent[129] = {0x20};
     struct bl_event e;
     unsigned n = 0;
 
     set_mtu(517);
-    for (uint8_t i = 0; i < BL_MAX_READ_MULTIPLE; i++) {
+    for (uint8_t i = 0; i < BL_MAX_READ_MULTIPLE; i++)
         handles[i] = (uint16_t)(i + 1);
-        sent[1 + 2 * i] = (uint8_t)(i + 1);
-    }
     ck_assert_int_eq(bl_gattc_do_read_multiple(&conn, now, handles, BL_MAX_READ_MULTIPLE, &op), 0);
-    const struct fake_sent *out = fake_hci_take_sent(hci);
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(out->n, 4 + sizeof(sent));
-    ck_assert_mem_eq(out->data + 4, sent, sizeof(sent));
-    says_octets(pdu, 1 + 2 * BL_MAX_READ_MULTIPLE);
-    while (bl_evq_pop(&events, &e) && e.kind == BL_EV_GATTC_VALUE)
+    for (uint8_t i = 0; i < BL_MAX_READ_MULTIPLE; i++) {
+        const uint8_t request[] = {0x0a, (uint8_t)(i + 1), 0}, answer[] = {0x0b, i};
+        const struct fake_sent *out = fake_hci_take_sent(hci);
+
+        ck_assert_ptr_nonnull(out);
+        ck_assert_uint_eq(out->n, 4 + sizeof(request));
+        ck_assert_mem_eq(out->data + 4, request, sizeof(request));
+        says_octets(answer, sizeof(answer));
+    }
+    asks_nothing();
+    while (bl_evq_pop(&events, &e) && e.kind == BL_EV_GATTC_VALUE) {
+        ck_assert_uint_eq(e.gatt.value.len, 1);
+        ck_assert_uint_eq(e.gatt.value.data[0], n);
         ck_assert_uint_eq(e.gatt.handle, ++n);
+    }
     ck_assert_uint_eq(n, BL_MAX_READ_MULTIPLE);
     ck_assert_uint_eq(e.done.status, BL_OK);
 }
@@ -331,7 +310,7 @@ int main(void)
     tcase_add_loop_test(tc, a_read_does_not_take, 0, (int)ARRAY_LEN(bad));
     tcase_add_loop_test(tc, an_error_is_the_outcome, 0, (int)ARRAY_LEN(errors));
     tcase_add_test(tc, arguments_are_checked);
-    tcase_add_test(tc, sixty_four_at_once);
+    tcase_add_test(tc, sixty_four_one_by_one);
     tcase_add_test(tc, an_exchange_in_the_middle_of_a_read);
     suite_add_tcase(suite, tc);
 

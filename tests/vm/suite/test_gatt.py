@@ -349,7 +349,10 @@ async def bled_reads_and_writes_an_application_of_bluez(scene, kind):
         assert await read(handles['b001'], offset=('q', 100)) == LONG[100:]
         (values,) = await bled.client('ReadByUuid', 'qqqsa{sv}', conn, start, end, 'b000', {})
         assert [[handle, bytes(value)] for handle, value in values] == [[handles['b000'], b'short']], values
-        # Not ReadMultiple: bluetoothd 5.66 does not answer Read Multiple Variable, which costs the link.
+        # bluetoothd 5.66 does not answer Read Multiple Variable, which would cost the link.
+        several = [handles['b001'], handles['c000'], handles['b000']]
+        (values,) = await bled.client('ReadMultiple', 'qaqa{sv}', conn, several, {})
+        assert [bytes(value) for value in values] == [LONG, b'described', b'short'], values
 
         part = parts['b000']
         del part.writes[:]
