@@ -121,12 +121,13 @@ int bl_gatts_set_buffer(struct bl_host *host, uint16_t handle, uint16_t len, boo
 int bl_gatts_set_authorization(struct bl_host *host, uint16_t handle, bool reads, bool writes);
 int bl_gatts_set_read_events(struct bl_host *host, uint16_t handle, bool on);
 
-/* value NULL: the stored one. At most ATT_MTU-3 octets go out, *ret_sent of them. notify: 1 queued,
- * 0 *op ends when it is. indicate: *op ends when it is confirmed, after BL_EV_GATTS_INDICATE_DONE;
- * they queue, BL_MAX_INDICATIONS for a connection (-EAGAIN). Whether the peer subscribed is not
- * asked. A peer that keeps a cache and has not learnt of a change of the database yet may get
- * neither (Core 5.4, Vol 3, Part G, 2.5.2.1): a notification is not sent then (*ret_sent is 0, as
- * for an empty one), an indication waits. -ENOENT: not a characteristic's value. */
+/* value NULL: the stored one. At most ATT_MTU-3 octets go out, and never more than 512; *ret_sent of
+ * them. notify: 1 queued, 0 *op ends when it is. indicate: *op ends when it is confirmed, after
+ * BL_EV_GATTS_INDICATE_DONE; they queue, BL_MAX_INDICATIONS for a connection (-EAGAIN). Whether the
+ * peer subscribed is not asked. A peer that keeps a cache and has not learnt of a change of the
+ * database yet may get neither (Core 5.4, Vol 3, Part G, 2.5.2.1): a notification is not sent then
+ * (*ret_sent is 0, as for an empty one), an indication waits. -ENOENT: not a characteristic's
+ * value. */
 int bl_gatts_notify(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,
                     const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op);
 int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,

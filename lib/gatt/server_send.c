@@ -36,10 +36,12 @@ static struct send_indication *send_entry(struct list *pos)
     return list_entry(pos, struct send_indication, link);
 }
 
-/* At most ATT_MTU-3 octets: Core 5.4, Vol 3, Part F, 3.4.7.1 and 3.4.7.2. */
+/* At most ATT_MTU-3 octets, and never more than a value has: Core 5.4, Vol 3, Part F, 3.4.7.1,
+ * 3.4.7.2 and 3.2.9. With an ATT_MTU over 515 there would be room for more. */
 static size_t send_cut(const struct bl_gatt_conn *c, size_t n)
 {
-    size_t most = (size_t)c->bearer.mtu - SEND_HEADER;
+    size_t room = (size_t)c->bearer.mtu - SEND_HEADER;
+    size_t most = room < BL_ATT_VALUE_MAX ? room : BL_ATT_VALUE_MAX;
 
     return n < most ? n : most;
 }

@@ -75,8 +75,8 @@ START_TEST(a_notification_carries_what_fits)
     ck_assert_uint_eq(sent, 20);
     mtu(B, 517);
     ck_assert_int_eq(notify(B, 0x25, "11*514"), 1);
-    hears(B, "1b 2500 11*514");
-    ck_assert_uint_eq(sent, 514);
+    hears(B, "1b 2500 11*512"); /* as much as a value has, though there is room for more */
+    ck_assert_uint_eq(sent, 512);
     ck_assert_int_eq(notify(A, 0x22, ""), 1);
     hears(A, "1b 2200");
     ck_assert_uint_eq(sent, 0);
@@ -140,6 +140,28 @@ START_TEST(an_indication_ends_when_it_is_confirmed)
     says(A, "1e"); /* nobody waits for it */
     told("");
     silence();
+}
+END_TEST
+
+START_TEST(an_indication_carries_what_fits_and_a_value_has)
+{
+    static const struct {
+        uint16_t mtu;
+        const char *pdu;
+        uint16_t sent;
+    } rows[] = {{23, "1d 2500 11*20", 20},
+                {514, "1d 2500 11*511", 511},
+                {515, "1d 2500 11*512", 512},
+                {516, "1d 2500 11*512", 512},
+                {517, "1d 2500 11*512", 512}};
+
+    if (rows[_i].mtu > 23)
+        mtu(A, rows[_i].mtu);
+    ck_assert_int_eq(indicate(A, 0x25, "11*600"), 0);
+    hears(A, rows[_i].pdu);
+    ck_assert_uint_eq(sent, rows[_i].sent);
+    says(A, "1e");
+    told("indicated 1 25 0;done 0;");
 }
 END_TEST
 
@@ -385,6 +407,7 @@ int main(void)
     tcase_add_test(t, only_characteristics_of_clients_are_sent);
     tcase_add_test(t, a_notification_waits_for_room);
     tcase_add_test(t, an_indication_ends_when_it_is_confirmed);
+    tcase_add_loop_test(t, an_indication_carries_what_fits_and_a_value_has, 0, 5);
     tcase_add_test(t, indications_go_one_after_the_other_on_each_link);
     tcase_add_test(t, indications_are_bounded);
     tcase_add_test(t, an_indication_without_confirmation_times_out);
