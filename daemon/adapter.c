@@ -26,6 +26,7 @@
 #define RETRY_MAX_S 1.
 
 static void lose(struct adapter *a, const char *why);
+static void arm_bonds(struct adapter *a);
 
 static void env_log(void *ctx, enum bl_log_level level, const char *text)
 {
@@ -181,6 +182,10 @@ static void on_event(void *ctx, const struct bl_event *e)
         lose(a, e->failed.why ? e->failed.why : "the controller failed");
     else
         bus_adapter_event(a->bus, e);
+    if (e->kind == BL_EV_DISCONNECTED) {
+        bonds_hurry(&a->bonds, loop_now());
+        arm_bonds(a);
+    }
 }
 
 static void on_connected(void *ctx, int error)
@@ -270,6 +275,61 @@ static void ops_capture_stop(void *ctx)
     capture_stop(&a->capture);
 }
 
+/* ---- bonds ---- */
+
+static void arm_bonds(struct adapter *a)
+{
+    uint64_t now = loop_now(), deadline = bonds_deadline(&a->bonds);
+    ev_timer_stop(a->in_loop.loop->ev, &a->bonds_timer);
+    if (deadline == UINT64_MAX)
+        return;
+    ev_timer_set(&a->bonds_timer, deadline > now ? (double)(deadline - now) / 1e6 : 0., 0.);
+    ev_timer_start(a->in_loop.loop->ev, &a->bonds_timer);
+}
+
+static void on_bonds_timer(EV_P_ ev_timer *w, int revents)
+{
+    struct adapter *a = w->data;
+    (void)loop;
+    (void)revents;
+    bonds_tick(&a->bonds, loop_now());
+    arm_bonds(a);
+}
+
+static void ops_bond_write(void *ctx, const struct bl_bond *bond)
+{
+    struct adapter *a = ctx;
+    bonds_write(&a->bonds, loop_now(), bond);
+    arm_bonds(a);
+}
+
+static void ops_bond_delete(void *ctx, const struct bl_addr *identity)
+{
+    struct adapter *a = ctx;
+    bonds_delete(&a->bonds, loop_now(), identity);
+    arm_bonds(a);
+}
+
+static int give_bond(void *ctx, const struct bl_bond *bond)
+{
+    struct adapter *a = ctx;
+    return bl_bond_add(a->host, loop_now(), bond);
+}
+
+static void ops_bonds_load(void *ctx)
+{
+    struct adapter *a = ctx;
+    struct bl_controller_info info;
+    bl_host_info(a->host, &info);
+    const struct bonds_controller c = {.address = info.identity,
+                                       .hci_version = info.hci_version,
+                                       .manufacturer = info.manufacturer};
+    if (bonds_serve(&a->bonds, loop_now(), &c))
+        bl_bond_clear(a->host, loop_now());
+    (void)bonds_load(&a->bonds, give_bond, a);
+    arm_bonds(a);
+}
+
 static const struct bus_adapter_ops bus_ops = {
     .open = ops_open,
     .close = ops_close,
@@ -277,6 +337,9 @@ static const struct bus_adapter_ops bus_ops = {
     .now = ops_now,
     .capture_start = ops_capture_start,
     .capture_stop = ops_capture_stop,
+    .bond_write = ops_bond_write,
+    .bond_delete = ops_bond_delete,
+    .bonds_load = ops_bonds_load,
 };
 
 static const struct loop_host_ops loop_ops = {
@@ -317,6 +380,11 @@ int adapter_init(struct adapter *a, const struct adapter_options *o)
     loop_host_add(&a->in_loop);
     ev_init(&a->timer, on_timer);
     a->timer.data = a;
+    bonds_init(&a->bonds, &(struct bonds_place){.state_dir = o->state_dir,
+                                                .name = o->spec->name,
+                                                .any_controller = o->config->bonds_any_controller});
+    ev_init(&a->bonds_timer, on_bonds_timer);
+    a->bonds_timer.data = a;
     r = bus_adapter_new(&a->bus, o->bus, o->spec->name, o->spec->text, a->host, &o->config->bus,
                         &bus_ops, a);
     if (r < 0)
@@ -331,6 +399,9 @@ void adapter_done(struct adapter *a)
     a->ended = true;
     a->bus = bus_adapter_free(a->bus);
     give_back(a);
+    bonds_flush(&a->bonds, loop_now());
+    ev_timer_stop(a->in_loop.loop->ev, &a->bonds_timer);
+    bonds_done(&a->bonds);
     capture_stop(&a->capture);
     loop_host_remove(&a->in_loop);
     transport_done(&a->transport);

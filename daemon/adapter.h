@@ -6,6 +6,7 @@
  * bus, and the policy of when the controller is taken, given back and tried again.
  */
 
+#include "bonds.h"
 #include "bus.h"
 #include "capture.h"
 #include "config.h"
@@ -25,6 +26,8 @@ struct adapter {
     struct loop_host in_loop;
     struct bus_adapter *bus;
     struct capture capture;
+    struct bonds bonds;
+    ev_timer bonds_timer;
     enum adapter_state state;
     ev_timer timer; /* closed: the next attempt; connecting: its end */
     unsigned failures;
@@ -43,7 +46,7 @@ struct adapter {
 struct adapter_options {
     const struct spec *spec;
     const struct config_adapter *config;
-    const char *state_dir;
+    const char *state_dir; /* borrowed, as spec */
     struct loop *loop;
     struct bus *bus;
     void (*changed)(void *ctx);

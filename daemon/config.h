@@ -24,6 +24,7 @@ enum {
 struct config_adapter {
     struct bus_adapter_config bus;
     struct bl_config host; /* without static_addr and irk, which state.h has */
+    bool bonds_any_controller;
 };
 
 struct config_override; /* a line of an [adapter hciN] */

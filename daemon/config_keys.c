@@ -263,6 +263,8 @@ static const struct config_key adapter_keys[] = {
     {"accept-max-timeout-ms", set_timeout, ADAPTER(host.accept_max_timeout), 100, 32000,
      "a number from 100 to 32000", false},
     {"gap-name-writable", set_bool, ADAPTER(host.name_writable), 0, 1, "", false},
+    {"pair-again", set_bool, ADAPTER(host.pair_again), 0, 1, "", false},
+    {"bonds-any-controller", set_bool, ADAPTER(bonds_any_controller), 0, 1, "", false},
     {"min-key-size", set_number, ADAPTER(host.min_key_size), 7, 16, "a number from 7 to 16", false},
     {"preferred-min-interval-us", set_interval, ADAPTER(host.preferred_min), 7500, 4000000,
      "a number from 7500 to 4000000", false},

@@ -7,13 +7,13 @@
  *     irk 000102030405060708090a0b0c0d0e0f
  *     end
  *
- * It appears whole or not at all: written under another name, fsynced, renamed over, the directory
- * fsynced. A crash between leaves the other name, which the next start overwrites.
+ * It appears whole or not at all (whole.h).
  */
 #include "state.h"
 #include "base/cleanup.h"
 #include "entropy.h"
 #include "log.h"
+#include "whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,24 +21,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define HEAD    "bled identity 1\nstatic-address "
 #define MIDDLE  "\nirk "
 #define TAIL    "\nend\n"
 #define FILE_AT "identity"
-#define TEMP_AT "identity.tmp"
 
 enum {
     TEXT_LEN = sizeof(HEAD) - 1 + 17 + sizeof(MIDDLE) - 1 + 32 + sizeof(TAIL) - 1,
-    ASIDE_MAX = 100,
 };
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
 
 static void format_identity(const struct state_identity *id, char out[static TEXT_LEN + 1])
 {
@@ -114,111 +105,54 @@ static int make_identity(struct state_identity *ret)
 /* 0; -ENOENT: there is none; -EBADMSG: it is no identity. */
 static int load_identity(int dir, struct state_identity *ret)
 {
-    _cleanup_(close_fd) int fd =
-        openat(dir, FILE_AT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
-        return errno == ELOOP ? -EBADMSG : -errno;
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EBADMSG;
-    char text[TEXT_LEN + 1];
-    size_t n = 0;
-    while (n < sizeof(text)) {
-        ssize_t got = read(fd, text + n, sizeof(text) - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        n += (size_t)got;
-    }
-    bool good = parse_identity(text, n, ret);
+    char text[TEXT_LEN];
+    size_t n;
+    int r = whole_read(dir, FILE_AT, text, sizeof(text), &n);
+    if (r == 0 && !parse_identity(text, n, ret))
+        r = -EBADMSG;
     explicit_bzero(text, sizeof(text));
-    return good ? 0 : -EBADMSG;
-}
-
-static int write_all(int fd, const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, text, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -errno;
-        text += done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
-static int write_temporary(int dir, const char *text)
-{
-    if (unlinkat(dir, TEMP_AT, 0) < 0 && errno != ENOENT)
-        return -errno;
-    _cleanup_(close_fd) int fd =
-        openat(dir, TEMP_AT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    int r = write_all(fd, text, TEXT_LEN);
-    if (r < 0)
-        return r;
-    return fsync(fd) < 0 ? -errno : 0;
+    return r;
 }
 
 static int store_identity(int dir, const struct state_identity *id)
 {
     char text[TEXT_LEN + 1];
     format_identity(id, text);
-    int r = write_temporary(dir, text);
+    int r = whole_write(dir, FILE_AT, text, TEXT_LEN);
     explicit_bzero(text, sizeof(text));
-    if (r == 0 && renameat(dir, TEMP_AT, dir, FILE_AT) < 0)
-        r = -errno;
-    if (r < 0) {
-        (void)unlinkat(dir, TEMP_AT, 0);
-        return r;
-    }
-    return fsync(dir) < 0 ? -errno : 0;
+    return r;
 }
 
 static int set_aside(int dir, const char *where, const char *name)
 {
-    for (int i = 1; i <= ASIDE_MAX; i++) {
-        char aside[32];
-        snprintf(aside, sizeof(aside), FILE_AT ".aside%d", i);
-        if (renameat2(dir, FILE_AT, dir, aside, RENAME_NOREPLACE) == 0) {
-            log_msg(LOG_WARN, name,
-                    "%s/" FILE_AT " is torn or not ours: kept as %s; the adapter gets a new static "
-                    "address and identity key, and peers that knew the old ones must pair again",
-                    where, aside);
-            return 0;
-        }
-        if (errno != EEXIST)
-            return -errno;
-    }
-    return -EEXIST;
+    char aside[WHOLE_NAME];
+    int r = whole_aside(dir, FILE_AT, aside);
+    if (r == 0)
+        log_msg(LOG_WARN, name,
+                "%s/" FILE_AT " is torn or not ours: kept as %s; the adapter gets a new static "
+                "address and identity key, and peers that knew the old ones must pair again",
+                where, aside);
+    return r;
 }
 
-/* <state-dir>/<name>, made where it does not exist, as an open directory. */
-static int open_place(const char *state_dir, const char *where)
+int state_place(const char *state_dir, const char *name, char ret_where[static STATE_PATH])
 {
+    int n = snprintf(ret_where, STATE_PATH, "%s/%s", state_dir, name);
+    if (n >= STATE_PATH)
+        return -ENAMETOOLONG;
     if ((mkdir(state_dir, 0700) < 0 && errno != EEXIST) ||
-        (mkdir(where, 0700) < 0 && errno != EEXIST))
+        (mkdir(ret_where, 0700) < 0 && errno != EEXIST))
         return -errno;
-    int fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(ret_where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
 int state_identity(const char *state_dir, const char *name, struct state_identity *ret)
 {
-    char where[4096];
-    int r = snprintf(where, sizeof(where), "%s/%s", state_dir, name);
-    _cleanup_(close_fd) int dir =
-        r < (int)sizeof(where) ? open_place(state_dir, where) : -ENAMETOOLONG;
+    char where[STATE_PATH];
+    _cleanup_(whole_close) int dir = state_place(state_dir, name, where);
     *ret = (struct state_identity){0};
-    r = dir < 0 ? dir : load_identity(dir, ret);
+    int r = dir < 0 ? dir : load_identity(dir, ret);
     if (r == 0)
         return 0;
     if (r == -EBADMSG)

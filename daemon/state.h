@@ -3,12 +3,14 @@
 
 /*
  * state: what a controller keeps across restarts: <state-dir>/<adapter>/identity holds its static
- * random address and our identity resolving key.
+ * random address and our identity resolving key; bonds.h has the rest.
  */
 
 #include "base/addr.h"
 
 #include <stdint.h>
+
+enum { STATE_PATH = 4096 };
 
 struct state_identity {
     struct bl_addr static_addr;
@@ -22,3 +24,7 @@ struct state_identity {
  * zero where not even random bytes were to be had.
  */
 int state_identity(const char *state_dir, const char *name, struct state_identity *ret);
+
+/* <state-dir>/<name>, made where it does not exist, as an open directory; or -errno. ret_where: its
+ * path, for the log, cut off with -ENAMETOOLONG. */
+int state_place(const char *state_dir, const char *name, char ret_where[static STATE_PATH]);

@@ -6,6 +6,7 @@
  */
 #include "adapter.h"
 #include "base/cleanup.h"
+#include "bonds_disk.h"
 #include "log.h"
 
 #include <check.h>
@@ -31,6 +32,9 @@ static struct {
     uint8_t sent_number; /* counts them */
     size_t sent_size;
     uint64_t deadline;
+    uint16_t manufacturer;
+    int bonds;           /* added */
+    struct bl_bond bond; /* the last one */
 } host;
 
 int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_config *config)
@@ -141,7 +145,25 @@ void bl_host_tick(struct bl_host *h, uint64_t now)
 void bl_host_info(const struct bl_host *h, struct bl_controller_info *ret)
 {
     (void)h;
-    *ret = (struct bl_controller_info){.hci_version = 9};
+    *ret = (struct bl_controller_info){.hci_version = 9,
+                                       .manufacturer = host.manufacturer,
+                                       .identity = {ADDR_PUBLIC, {1, 2, 3, 4, 5, 6}}};
+}
+
+int bl_bond_add(struct bl_host *h, uint64_t now, const struct bl_bond *bond)
+{
+    (void)h;
+    (void)now;
+    host.bonds++;
+    host.bond = *bond;
+    return 0;
+}
+
+void bl_bond_clear(struct bl_host *h, uint64_t now)
+{
+    (void)h;
+    (void)now;
+    host.bonds = 0;
 }
 
 /* ---- the bus ---- */
@@ -655,6 +677,101 @@ START_TEST(a_capture_runs_once_and_sees_both_directions)
 }
 END_TEST
 
+/* ---- bonds ---- */
+
+static struct bl_bond some_bond(void)
+{
+    return (struct bl_bond){.identity = {ADDR_RANDOM, {1, 2, 3, 4, 5, 0xc6}},
+                            .has_peer_ltk = true,
+                            .peer_ltk = {.size = 16, .key = {1, 2, 3}}};
+}
+
+static void begin_again(void)
+{
+    adapter_done(&adapter);
+    close(peer);
+    bus.ready = 0;
+    begin(true);
+    make_ready();
+    bus.ops->bonds_load(bus.ctx);
+}
+
+static int stored(struct bl_bond *ret)
+{
+    char path[100];
+    struct bl_bond b = some_bond();
+    snprintf(path, sizeof(path), "%s/hci0/bonds", dir);
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    int r = fd < 0 ? -errno : bonds_disk_read(fd, &b.identity, ret);
+    close(fd);
+    return r;
+}
+
+START_TEST(bonds_are_there_again_after_a_restart)
+{
+    struct bl_bond b = some_bond();
+    begin(true);
+    make_ready();
+    bus.ops->bonds_load(bus.ctx);
+    ck_assert_int_eq(host.bonds, 0);
+    bus.ops->bond_write(bus.ctx, &b);
+    b.cccds[b.n_cccds++] = (struct bl_bond_cccd){.handle = 3, .bits = 2};
+    bus.ops->bond_write(bus.ctx, &b); /* later, and at the end at the latest */
+    begin_again();
+    ck_assert_int_eq(host.bonds, 1);
+    ck_assert_mem_eq(host.bond.peer_ltk.key, b.peer_ltk.key, 16);
+    ck_assert_uint_eq(host.bond.n_cccds, 1);
+    bus.ops->bond_delete(bus.ctx, &b.identity);
+    host.bonds = 0;
+    begin_again();
+    ck_assert_int_eq(host.bonds, 0);
+}
+END_TEST
+
+START_TEST(changes_of_a_bond_are_stored_when_a_link_ends_and_after_a_while)
+{
+    struct bl_bond b = some_bond(), now = {0};
+    begin(true);
+    make_ready();
+    bus.ops->bonds_load(bus.ctx);
+    bus.ops->bond_write(bus.ctx, &b);
+    b.client_features = 1;
+    bus.ops->bond_write(bus.ctx, &b);
+    ck_assert_int_eq(stored(&now), 0);
+    ck_assert_uint_eq(now.client_features, 0);
+    say(BL_EV_DISCONNECTED);
+    bus.ops->kick(bus.ctx);
+    UNTIL(stored(&now) == 0 && now.client_features == 1);
+    b.client_features = 3;
+    bus.ops->bond_write(bus.ctx, &b);
+    UNTIL(stored(&now) == 0 && now.client_features == 3);
+}
+END_TEST
+
+START_TEST(another_controller_is_not_given_the_keys_unless_configured)
+{
+    struct bl_bond b = some_bond();
+    begin(true);
+    make_ready();
+    bus.ops->bonds_load(bus.ctx);
+    bus.ops->bond_write(bus.ctx, &b);
+    host.bonds = 1;
+    host.manufacturer = 7; /* in its place, with its address */
+    bus.ops->bonds_load(bus.ctx);
+    ck_assert_int_eq(host.bonds, 0);
+    begin_again();
+    ck_assert_int_eq(host.bonds, 0);
+    host.manufacturer = 0;
+    bus.ops->bonds_load(bus.ctx);
+    ck_assert_int_eq(host.bonds, 1);
+    host.bonds = 0;
+    host.manufacturer = 7;
+    config.bonds_any_controller = true;
+    begin_again();
+    ck_assert_int_eq(host.bonds, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("daemon/adapter");
@@ -678,6 +795,9 @@ int main(void)
     tcase_add_test(c, deadlines_are_kept_and_may_move);
     tcase_add_test(c, the_end_waits_for_the_bus_and_is_final);
     tcase_add_test(c, a_capture_runs_once_and_sees_both_directions);
+    tcase_add_test(c, bonds_are_there_again_after_a_restart);
+    tcase_add_test(c, changes_of_a_bond_are_stored_when_a_link_ends_and_after_a_while);
+    tcase_add_test(c, another_controller_is_not_given_the_keys_unless_configured);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -87,12 +87,16 @@ START_TEST(every_key_is_taken)
                        "accept-max-latency = 4\n"
                        "accept-max-timeout-ms = 6009\n"
                        "gap-name-writable = yes\n"
+                       "pair-again = yes\n"
+                       "bonds-any-controller = yes\n"
                        "min-key-size = 7\n"
                        "preferred-min-interval-us = 15001\n"
                        "preferred-max-interval-us = 31249\n"
                        "preferred-latency = 499\n"
                        "preferred-timeout-ms = 32000\n") == 0,
                   "%s", said);
+    ck_assert(config.adapter.host.pair_again);
+    ck_assert(config.adapter.bonds_any_controller);
     ck_assert_uint_eq(config.n_specs, 2);
     ck_assert_str_eq(config.specs[0].name, "hci1");
     ck_assert_str_eq(config.specs[1].name, "hci0");
@@ -154,6 +158,7 @@ START_TEST(an_empty_file_gives_the_defaults_of_the_api)
     ck_assert_str_eq(a.bus.gap_name, "bled");
     ck_assert(!a.bus.has_addr_mode && !a.bus.active && !a.bus.hci_command && a.bus.pairable);
     ck_assert(a.bus.bond && !a.bus.mitm && !a.bus.le_secure);
+    ck_assert(!a.host.pair_again && !a.bonds_any_controller);
     ck_assert_uint_eq(a.bus.rx_buf, 65536);
     ck_assert_uint_eq(a.bus.mtu, 256);
     ck_assert_uint_eq(a.bus.io, 3);
