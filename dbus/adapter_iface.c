@@ -340,6 +340,7 @@ static int get_features(sd_bus *sd, const char *path, const char *interface, con
         bool there;
         const char *name;
     } rows[] = {
+        {true, "le-secure-connections"}, /* the curve is ours */
         {info->data_length, "data-length"}, {info->le_2m, "2m-phy"},
         {info->le_coded, "coded-phy"},      {info->extended_advertising, "extended-advertising"},
         {info->privacy, "privacy"},         {info->param_request, "connection-parameter-request"},

@@ -57,6 +57,7 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_ENCRYPTED] = {bus_conn_on_security, bus_pairing_on_encrypted},
     [BL_EV_PAIRING_FAILED] = {bus_pairing_on_failed},
     [BL_EV_PASSKEY] = {bus_pairing_on_passkey},
+    [BL_EV_KEYPRESS] = {bus_pairing_on_keypress},
     [BL_EV_BOND] = {bus_pairing_on_bond},
     [BL_EV_IDENTITY] = {bus_conn_on_identity},
     [BL_EV_DISCONNECTED] = {bus_pairing_on_disconnected, bus_gatts_on_disconnected,

@@ -518,6 +518,8 @@ static const sd_bus_vtable pairing_vtable[] = {
         SECRECY),
     SD_BUS_METHOD_WITH_ARGS("Passkey", SD_BUS_ARGS("q", conn, "y", action, "u", passkey),
                             SD_BUS_NO_RESULT, bus_pairing_method_passkey, SECRECY),
+    SD_BUS_METHOD_WITH_ARGS("Keypress", SD_BUS_ARGS("q", conn, "y", type), SD_BUS_NO_RESULT,
+                            bus_pairing_method_keypress, FLAGS),
     SD_BUS_METHOD_WITH_ARGS("Attend", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                             bus_pairing_method_attend, FLAGS),
     SD_BUS_METHOD_WITH_ARGS("SetOob", SD_BUS_ARGS("y", addr_type, "s", addr, "a{sv}", options),
@@ -537,6 +539,7 @@ static const sd_bus_vtable pairing_vtable[] = {
         SD_BUS_ARGS("q", conn, "b", encrypted, "b", authenticated, "b", bonded, "y", key_size), 0),
     SD_BUS_SIGNAL_WITH_ARGS("PairingFailed", SD_BUS_ARGS("q", conn, "q", status), 0),
     SD_BUS_SIGNAL_WITH_ARGS("PasskeyAction", SD_BUS_ARGS("q", conn, "y", action, "u", passkey), 0),
+    SD_BUS_SIGNAL_WITH_ARGS("KeypressReceived", SD_BUS_ARGS("q", conn, "y", type), 0),
     SD_BUS_SIGNAL_WITH_ARGS("BondAdded", SD_BUS_ARGS("y", addr_type, "s", addr), 0),
     SD_BUS_SIGNAL_WITH_ARGS("BondRemoved", SD_BUS_ARGS("y", addr_type, "s", addr), 0),
     SD_BUS_SIGNAL_WITH_ARGS(

@@ -16,6 +16,7 @@ void bus_pairing_on_ready(struct bus_adapter *a, const struct bl_event *e);
 void bus_pairing_on_encrypted(struct bus_adapter *a, const struct bl_event *e);
 void bus_pairing_on_failed(struct bus_adapter *a, const struct bl_event *e);
 void bus_pairing_on_passkey(struct bus_adapter *a, const struct bl_event *e);
+void bus_pairing_on_keypress(struct bus_adapter *a, const struct bl_event *e);
 void bus_pairing_on_bond(struct bus_adapter *a, const struct bl_event *e);
 void bus_pairing_on_disconnected(struct bus_adapter *a, const struct bl_event *e);
 
@@ -90,6 +91,7 @@ static inline struct pairing *pairing_of(const struct bus_adapter *a)
 extern const struct bus_thing_kind bus_pairing_attendant_kind;
 void bus_pairing_attendant_left(struct pairing_part *part);
 int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_pairing_method_keypress(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_pairing_method_attend(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* Whoever was asked by this call is not there any more; a connection needs no answer any more (0:
  * all of them). */

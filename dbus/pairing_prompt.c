@@ -294,6 +294,22 @@ void bus_pairing_on_passkey(struct bus_adapter *a, const struct bl_event *e)
     bus_kick(a);
 }
 
+/* How far the peer's person is, for who shows the number. */
+void bus_pairing_on_keypress(struct bus_adapter *a, const struct bl_event *e)
+{
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    uint16_t conn = e->keypress.conn;
+    struct asked who = prompt_whom(a, conn, pair_of(a, conn));
+
+    if (!who.person.client)
+        return;
+    int r = bus_signal_new(a, NULL, PAIRING_INTERFACE, "KeypressReceived", &m);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "qy", conn, (int)e->keypress.type);
+    if (r >= 0)
+        bus_pairing_send(a, &who.person, &m);
+}
+
 /* ---- methods ---- */
 
 static int passkey_check(uint8_t action, uint32_t passkey, sd_bus_error *error)
@@ -311,6 +327,26 @@ static int passkey_check(uint8_t action, uint32_t passkey, sd_bus_error *error)
     return 0;
 }
 
+/* What is asked on this connection, by whoever may answer it; NULL with error set. */
+static struct prompt *prompt_get(struct bus_adapter *a, const struct bus_owner *caller,
+                                 uint16_t conn, sd_bus_error *error)
+{
+    char what[64];
+
+    if (!bus_conn_find(a, conn, error))
+        return NULL;
+    struct prompt *p = prompt_find(a, conn);
+    if (!p) {
+        bus_error_set(error, BUS_NOT_FOUND,
+                      "Nothing is asked on connection %u, or the time to answer is over.", conn);
+        return NULL;
+    }
+    snprintf(what, sizeof(what), "The passkey request of connection %u", conn);
+    if (bus_owner_may(caller, p->thing.owner ? p->thing.owner : a->owners[0], what, error) < 0)
+        return NULL;
+    return p;
+}
+
 int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct bus_adapter *a = userdata;
@@ -318,7 +354,6 @@ int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *
     uint32_t passkey;
     uint16_t conn;
     uint8_t action;
-    char what[64];
 
     int r = bus_enter(a, m, bus_pairing_method_passkey, 0, &owner, error);
     if (r != 0)
@@ -328,17 +363,9 @@ int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *
         r = passkey_check(action, passkey, error);
     if (r < 0)
         return r;
-    if (!bus_conn_find(a, conn, error))
-        return -ENOTCONN;
-    struct prompt *p = prompt_find(a, conn);
+    struct prompt *p = prompt_get(a, owner, conn, error);
     if (!p)
-        return bus_error_set(error, BUS_NOT_FOUND,
-                             "Nothing is asked on connection %u, or the time to answer is over.",
-                             conn);
-    snprintf(what, sizeof(what), "The passkey request of connection %u", conn);
-    r = bus_owner_may(owner, p->thing.owner ? p->thing.owner : a->owners[0], what, error);
-    if (r < 0)
-        return r;
+        return -ENOENT;
     if (p->action != (enum bl_passkey_action)action)
         return bus_error_set(error, BUS_NOT_FOUND, "What is asked on connection %u is %s.", conn,
                              prompt_text(p->action));
@@ -347,6 +374,37 @@ int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *
     bus_kick(a);
     if (r < 0)
         return bus_error_errno(error, r, "the passkey of connection %u", conn);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
+int bus_pairing_method_keypress(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct bus_adapter *a = userdata;
+    struct bus_owner *owner;
+    uint16_t conn;
+    uint8_t type;
+
+    int r = bus_enter(a, m, bus_pairing_method_keypress, 0, &owner, error);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_read(m, "qy", &conn, &type);
+    if (r < 0)
+        return r;
+    if (type > 4) /* Core 5.4, Vol 3, Part H, 3.5.8 */
+        return bus_error_invalid(error,
+                                 "type %u is none: 0 started, 1 digit entered, 2 digit "
+                                 "erased, 3 cleared, 4 completed.",
+                                 type);
+    const struct prompt *p = prompt_get(a, owner, conn, error);
+    if (!p)
+        return -ENOENT;
+    if (p->action != BL_PASSKEY_INPUT)
+        return bus_error_set(error, BUS_NOT_FOUND, "What is asked on connection %u is %s.", conn,
+                             prompt_text(p->action));
+    r = bl_keypress(a->host, bus_now(a), conn, type);
+    bus_kick(a);
+    if (r < 0)
+        return bus_error_errno(error, r, "a key pressed on connection %u", conn);
     return sd_bus_reply_method_return(m, NULL);
 }
 

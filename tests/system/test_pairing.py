@@ -160,6 +160,78 @@ async def test_passkey_shown_by_the_peripheral_and_entered_by_the_central():
         assert await call == [True, True, True, 16]
 
 
+async def test_keys_pressed_are_told_to_who_shows_the_number():
+    async with World() as world:
+        a, b = await two(world, DISPLAY_ONLY, KEYBOARD_ONLY)
+        at, other = await attached(a), await attached(b)
+        mine, theirs = await connected(a, b, advertiser=at)
+        call = asyncio.ensure_future(pair(b, theirs))
+        await at.expect("PasskeyAction", mine, DISPLAY)
+        await answer(a, mine, DISPLAY, 7, client=at)
+        await b.client.expect("PasskeyAction", theirs, INPUT)
+        press = lambda n, **kw: b.call("Pairing1", "Keypress", "qy", theirs, n, **kw)  # noqa: E731
+        await refused("org.freedesktop.DBus.Error.InvalidArgs", press(5))
+        await press(1)
+        await press(2)
+        await answer(b, theirs, INPUT, 7)
+        assert await call == [True, True, True, 16]
+        await at.expect("EncryptionUpdated", mine)
+        told = [s.args for s in at.seen("KeypressReceived")]
+        assert [n for _, n in told] == [0, 1, 2, 4], told
+        assert not a.client.seen("KeypressReceived")
+        await refused("NotFound", press(1))
+
+
+async def test_pairings_on_several_connections_at_once():
+    async with World(controllers=4) as world:
+        b = await world.bled("b", ["unix:" + world.hci(0)])
+        await b.activate()
+        others, conns = [], []
+        for n in range(1, 4):
+            x = await world.bled(f"x{n}", ["unix:" + world.hci(n)])
+            await x.activate()
+            await x.set("Adapter1", "Io", "y", DISPLAY_ONLY)
+            conns.append(await connected(x, b))
+            await x.call("Pairing1", "Attend", "a{sv}", {})
+            others.append(x)
+        calls = [asyncio.ensure_future(pair(b, theirs, io=KEYBOARD_ONLY, mitm=True))
+                 for _, theirs in conns]
+        for n, (x, (mine, _)) in enumerate(zip(others, conns)):
+            await x.client.expect("PasskeyAction", mine, DISPLAY)
+            await answer(x, mine, DISPLAY, 1000 + n)
+        for n in (2, 0, 1):
+            await b.client.expect("PasskeyAction", conns[n][1], INPUT)
+            await answer(b, conns[n][1], INPUT, 1000 + n)
+        assert [await c for c in calls] == [[True, True, True, 16]] * 3
+        assert len(await bonds(b)) == 3
+
+
+async def test_identity_is_told_and_used_from_then_on():
+    async with World() as world:
+        a, b = await two(world)
+        identity = await a.get("Adapter1", "Identity")
+        await a.set("Adapter1", "AddrMode", "y", 2)
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {})
+        found = (await b.call("Observer1", "Discover", "ua{sv}", 3000, {"limit": Variant("u", 1)}))[0]
+        kind, private = found[0][:2]
+        assert kind == 1 and [kind, private] != identity, found
+        theirs = (await b.call("Central1", "Connect", "ysa{sv}", kind, private, {}))[0]
+        assert await b.get("Connection1", "IdentityAddress", PATH) == ""
+        assert await pair(b, theirs) == [True, False, True, 16]
+        added = await b.client.expect("BondAdded")
+        assert added.args == identity, (added, identity)
+        changed = await b.client.expect("PropertiesChanged", "org.bled.Connection1",
+                                        where=lambda s: "IdentityAddress" in s.args[1])
+        assert changed.args[1]["IdentityAddress"].value == identity[1], changed
+        assert await b.get("Connection1", "PeerAddress", PATH) == private
+        assert await b.get("Connection1", "IdentityAddressType", PATH) == identity[0]
+        entry = (await bonds(b))[identity[1]]
+        assert entry["resolvable"] is True and entry["conn"] == theirs, entry
+        await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
+        down = await b.client.expect("PeripheralDisconnected", theirs)
+        assert down.args[1:] == identity, down
+
+
 async def test_wrong_passkey_fails_by_its_name_and_leaves_no_bond():
     async with World() as world:
         a, b = await two(world, DISPLAY_ONLY, KEYBOARD_ONLY)

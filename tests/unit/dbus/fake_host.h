@@ -57,6 +57,7 @@ struct fake_smp {
     struct bl_pair_params params;
     enum bl_passkey_action action;
     uint32_t passkey;
+    uint8_t keypress; /* the last one */
     struct bl_addr oob_peer;
     unsigned oob; /* 1 tk, 2 r, 4 c: what was given last */
     struct bl_bond bonds[FAKE_BONDS];

@@ -43,8 +43,9 @@ int bl_passkey_refuse(struct bl_host *host, uint64_t now, uint16_t conn)
 
 int bl_keypress(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t type)
 {
-    (void)host, (void)now, (void)conn, (void)type;
-    return 0;
+    (void)now, (void)conn;
+    host->smp.keypress = type;
+    return host->smp.result;
 }
 
 void bl_security(const struct bl_host *host, uint16_t conn, struct bl_security *ret)

@@ -69,6 +69,8 @@ INTROSPECT = ("org.bled", "/org/bled", "org.freedesktop.DBus.Introspectable", "I
 ATTACH = ("org.bled", HCI0, A, "Attach", "a{sv}", [{}])
 FORCE = ("org.bled", HCI0, A, "SetActive", "ba{sv}", [False, {"force": {"variant": ["b", True]}}])
 HCI = ("org.bled", HCI0, A, "HciCommand", "qqay", [4, 9, []])
+PROVIDE = ("org.bled", HCI0, "org.bled.Pairing1", "ProvideSecrets", "a{sv}", [{}])
+OOB = ("org.bled", HCI0, "org.bled.Pairing1", "GetOob", "a{sv}", [{}])
 LOG = ("org.bled", "/org/freedesktop/LogControl1", PROPERTIES, "Set", "ssv",
        ["org.freedesktop.LogControl1", "LogLevel", {"variant": ["s", "info"]}])
 
@@ -140,15 +142,15 @@ def same(what, have, want):
 
 
 async def system_bus():
-    calls = [GET, SET, INTROSPECT, ATTACH, FORCE, HCI, LOG]
+    calls = [GET, SET, INTROSPECT, ATTACH, FORCE, HCI, PROVIDE, OOB, LOG]
     async with Bus("system", SYSTEM, "daemon") as bus:
         _, got, nobody_heard = await bus.child("nobody", [], calls)
-        same("system bus: others cannot call", got, [DENIED] * 7)
+        same("system bus: others cannot call", got, [DENIED] * len(calls))
         name, got, group_heard = await bus.child("nobody", ["audio"], calls)
         same("system bus: the group can, but for what is root's", got,
-             ["ok", "ok", "ok", "ok", DENIED, DENIED, DENIED])
-        got = (await bus.child("root", [], [GET, FORCE, LOG]))[1]
-        same("system bus: root can", got, ["ok"] * 3)
+             ["ok"] * 4 + [DENIED] * 5)
+        got = (await bus.child("root", [], [GET, FORCE, PROVIDE, LOG]))[1]
+        same("system bus: root can", got, ["ok"] * 4)
         ping = [(name, "/", "org.freedesktop.DBus.Peer", "Ping")]
         same("system bus: the daemon may ask who reads", (await bus.child("daemon", [], ping))[1], ["ok"])
         same("system bus: others may not", (await bus.child("nobody", [], ping))[1], [DENIED])

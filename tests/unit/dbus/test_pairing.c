@@ -362,6 +362,43 @@ START_TEST(drawn_numbers_are_told_and_given_and_are_not_all_the_same)
 }
 END_TEST
 
+START_TEST(keys_pressed_are_told_by_who_is_asked_and_to_who_shows)
+{
+    attend(":1.9", false);
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.9", P, "Keypress", "qy", 1, 1)),
+                     "org.bled.Error.NotFound");
+    asked(BL_PASSKEY_INPUT, 0);
+    for (unsigned type = 0; type <= 4; type++) {
+        ck_assert_str_eq(answer(rig_call(&rig, ":1.9", P, "Keypress", "qy", 1, type)), "reply");
+        ck_assert_uint_eq(rig.host.smp.keypress, type);
+    }
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.9", P, "Keypress", "qy", 1, 5)), BAD);
+    rig.host.smp.result = -ENOENT; /* the peer does not want to know */
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.9", P, "Keypress", "qy", 1, 1)),
+                     "org.bled.Error.NotFound");
+    rig.host.smp.result = 0;
+    asked(BL_PASSKEY_DISPLAY, 0);
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.9", P, "Keypress", "qy", 1, 1)),
+                     "org.bled.Error.NotFound");
+    ck_assert_str_eq(answer(passkey(":1.9", DISPLAY, 1)), "reply");
+    event(&(struct bl_event){.kind = BL_EV_KEYPRESS, .keypress = {1, 2}});
+    ck_assert_ptr_nonnull(rig_find(&rig, "signal KeypressReceived -> :1.9 1 2"));
+    detach(":1.9");
+    rig_forget(&rig);
+    event(&(struct bl_event){.kind = BL_EV_KEYPRESS, .keypress = {1, 2}});
+    ck_assert_uint_eq(rig.n_lines, 0);
+}
+END_TEST
+
+START_TEST(keys_pressed_by_who_was_not_asked_are_refused)
+{
+    give(":1.2");
+    asked(BL_PASSKEY_INPUT, 0);
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.3", P, "Keypress", "qy", 1, 1)), DENIED);
+    ck_assert_str_eq(answer(rig_call(&rig, ":1.2", P, "Keypress", "qy", 1, 1)), "reply");
+}
+END_TEST
+
 /* ---- the attendant ---- */
 
 START_TEST(there_is_one_attendant)
@@ -676,6 +713,8 @@ int main(void)
     tcase_add_test(t, passkey_of_pair_answers_input_in_silence_and_display_aloud);
     tcase_add_test(t, passkey_of_pair_is_no_comparison);
     tcase_add_test(t, drawn_numbers_are_told_and_given_and_are_not_all_the_same);
+    tcase_add_test(t, keys_pressed_are_told_by_who_is_asked_and_to_who_shows);
+    tcase_add_test(t, keys_pressed_by_who_was_not_asked_are_refused);
     tcase_add_test(t, there_is_one_attendant);
     tcase_add_test(t, attendant_serves_while_inactive);
     tcase_add_loop_test(t, prompt_of_a_client_that_goes_is_refused_at_once, 0, 8);
