@@ -21,6 +21,8 @@ struct buf *buf_new(size_t cap)
 
 struct buf *buf_free(struct buf *b)
 {
+    if (b && b->secret)
+        explicit_bzero(b->data, b->cap);
     free(b);
     return NULL;
 }

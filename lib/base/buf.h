@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BUF_HEADROOM 16 /* H4 type, ACL header, L2CAP header, and some */
@@ -18,6 +19,7 @@ struct buf {
     size_t cap;   /* bytes at data that there are */
     size_t sent;  /* how much the fragmenter has taken */
     uint16_t tag; /* the queue's owner may use it */
+    bool secret;  /* wiped when it is freed */
     uint8_t head[BUF_HEADROOM];
     uint8_t data[];
 };

@@ -36,6 +36,8 @@ static void acl_link_clear(struct hci_link *link)
 {
     buf_free_all(&link->queue);
     list_remove(&link->turn);
+    if (link->rx)
+        explicit_bzero(link->rx, link->rx_cap); /* keys that peers hand out come through here */
     free(link->rx);
     *link = (struct hci_link){0};
 }

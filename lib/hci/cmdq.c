@@ -28,6 +28,8 @@ void cmdq_clear(struct hci_cmdq *q)
     list_init(&q->sent);
     list_init(&q->lost);
     list_init(&q->unused);
+    for (unsigned i = 0; i < q->fresh; i++)
+        explicit_bzero(q->slots[i].wire, sizeof(q->slots[i].wire));
     q->n_used = q->n_sent = q->fresh = 0;
     q->credits = 1; /* 4.4: until the first answer says otherwise */
     q->lost_in_row = 0;
@@ -55,6 +57,7 @@ static struct hci_slot *cmdq_take_slot(struct hci_cmdq *q)
 
 static void cmdq_release(struct hci_cmdq *q, struct hci_slot *slot)
 {
+    explicit_bzero(slot->wire, slot->len); /* some hold keys */
     list_remove(&slot->link);
     list_prepend(&q->unused, &slot->link); /* the warmest first */
     q->n_used--;

@@ -70,6 +70,7 @@ struct bl_hci *bl_hci_free(struct bl_hci *hci)
     if (!hci)
         return NULL;
     acl_clear(&hci->acl);
+    cmdq_clear(&hci->cmdq);
     free(hci);
     return NULL;
 }

@@ -163,6 +163,7 @@ bool smp_send(struct bl_smp *s, const struct smp_conn *c, const uint8_t *pdu, si
     wr_u16(&w, BL_SMP_CID);
     wr_bytes(&w, pdu, n);
     b->len = w.len;
+    b->secret = true;
     return bl_hci_send(s->hci, c->link.handle, b) == 0;
 }
 
