@@ -64,6 +64,18 @@ struct pair_call {
     uint32_t passkey;
 };
 
+/* Something that a person is asked for. */
+struct pairing_prompt {
+    struct list link;
+    struct bus_thing thing; /* of the attached client that was asked */
+    struct bus_timer timer;
+    struct bus_adapter *adapter;
+    struct pair_call *call; /* of the caller of Pair that was asked, else NULL */
+    bool attendant;         /* it was asked */
+    uint16_t conn;
+    enum bl_passkey_action action;
+};
+
 struct pairing_secrets {
     struct pairing_part part;
     struct list requests; /* struct secret_request.link, oldest first */

@@ -27,17 +27,6 @@ enum {
     PROMPT_US = 30000000, /* a person must act */
 };
 
-struct prompt {
-    struct list link;
-    struct bus_thing thing; /* of the attached client that was asked */
-    struct bus_timer timer;
-    struct bus_adapter *adapter;
-    struct pair_call *call; /* of the caller of Pair that was asked, else NULL */
-    bool attendant;         /* it was asked */
-    uint16_t conn;
-    enum bl_passkey_action action;
-};
-
 static const char *prompt_text(enum bl_passkey_action action)
 {
     switch (action) {
@@ -53,7 +42,7 @@ static const char *prompt_text(enum bl_passkey_action action)
     return "nothing";
 }
 
-static void prompt_free(struct prompt *p)
+static void prompt_free(struct pairing_prompt *p)
 {
     bus_timer_cancel(p->adapter, &p->timer);
     bus_thing_remove(&p->thing);
@@ -61,7 +50,7 @@ static void prompt_free(struct prompt *p)
     free(p);
 }
 
-static void prompt_refuse(struct prompt *p)
+static void prompt_refuse(struct pairing_prompt *p)
 {
     struct bus_adapter *a = p->adapter;
     uint16_t conn = p->conn;
@@ -74,12 +63,12 @@ static void prompt_refuse(struct prompt *p)
 static void prompt_late(struct bus_timer *t, uint64_t now)
 {
     (void)now;
-    prompt_refuse(list_entry(t, struct prompt, timer));
+    prompt_refuse(list_entry(t, struct pairing_prompt, timer));
 }
 
 static void prompt_release(struct bus_thing *thing)
 {
-    prompt_refuse(list_entry(thing, struct prompt, thing));
+    prompt_refuse(list_entry(thing, struct pairing_prompt, thing));
 }
 
 static const struct bus_thing_kind PROMPT = {
@@ -88,11 +77,11 @@ static const struct bus_thing_kind PROMPT = {
     .release = prompt_release,
 };
 
-static struct prompt *prompt_find(const struct bus_adapter *a, uint16_t conn)
+static struct pairing_prompt *prompt_find(const struct bus_adapter *a, uint16_t conn)
 {
     list_each(l, next, &pairing_of(a)->prompts)
     {
-        struct prompt *p = list_entry(l, struct prompt, link);
+        struct pairing_prompt *p = list_entry(l, struct pairing_prompt, link);
         if (p->conn == conn)
             return p;
     }
@@ -103,7 +92,7 @@ void bus_pairing_prompt_over(struct bus_adapter *a, uint16_t conn)
 {
     list_each(l, next, &pairing_of(a)->prompts)
     {
-        struct prompt *p = list_entry(l, struct prompt, link);
+        struct pairing_prompt *p = list_entry(l, struct pairing_prompt, link);
         if (conn == 0 || p->conn == conn)
             prompt_free(p);
     }
@@ -113,7 +102,7 @@ void bus_pairing_prompt_call_gone(struct pair_call *call)
 {
     list_each(l, next, &pairing_of(call->call.adapter)->prompts)
     {
-        struct prompt *p = list_entry(l, struct prompt, link);
+        struct pairing_prompt *p = list_entry(l, struct pairing_prompt, link);
         if (p->call == call)
             prompt_refuse(p);
     }
@@ -123,7 +112,7 @@ void bus_pairing_attendant_left(struct pairing_part *part)
 {
     list_each(l, next, &pairing_of(part->adapter)->prompts)
     {
-        struct prompt *p = list_entry(l, struct prompt, link);
+        struct pairing_prompt *p = list_entry(l, struct pairing_prompt, link);
         if (p->attendant)
             prompt_refuse(p);
     }
@@ -233,7 +222,7 @@ static int prompt_answer(struct bus_adapter *a, const struct asked *who, const s
 
 static int prompt_ask(struct bus_adapter *a, const struct asked *who, const struct bl_event *e)
 {
-    struct prompt *p = calloc(1, sizeof(*p));
+    struct pairing_prompt *p = calloc(1, sizeof(*p));
 
     if (!p)
         return -ENOMEM;
@@ -328,14 +317,14 @@ static int passkey_check(uint8_t action, uint32_t passkey, sd_bus_error *error)
 }
 
 /* What is asked on this connection, by whoever may answer it; NULL with error set. */
-static struct prompt *prompt_get(struct bus_adapter *a, const struct bus_owner *caller,
-                                 uint16_t conn, sd_bus_error *error)
+static struct pairing_prompt *prompt_get(struct bus_adapter *a, const struct bus_owner *caller,
+                                         uint16_t conn, sd_bus_error *error)
 {
     char what[64];
 
     if (!bus_conn_find(a, conn, error))
         return NULL;
-    struct prompt *p = prompt_find(a, conn);
+    struct pairing_prompt *p = prompt_find(a, conn);
     if (!p) {
         bus_error_set(error, BUS_NOT_FOUND,
                       "Nothing is asked on connection %u, or the time to answer is over.", conn);
@@ -363,7 +352,7 @@ int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *
         r = passkey_check(action, passkey, error);
     if (r < 0)
         return r;
-    struct prompt *p = prompt_get(a, owner, conn, error);
+    struct pairing_prompt *p = prompt_get(a, owner, conn, error);
     if (!p)
         return -ENOENT;
     if (p->action != (enum bl_passkey_action)action)
@@ -395,7 +384,7 @@ int bus_pairing_method_keypress(sd_bus_message *m, void *userdata, sd_bus_error 
                                  "type %u is none: 0 started, 1 digit entered, 2 digit "
                                  "erased, 3 cleared, 4 completed.",
                                  type);
-    const struct prompt *p = prompt_get(a, owner, conn, error);
+    const struct pairing_prompt *p = prompt_get(a, owner, conn, error);
     if (!p)
         return -ENOENT;
     if (p->action != BL_PASSKEY_INPUT)
