@@ -4,10 +4,10 @@ import sys
 
 from dbus_next import Variant
 
-from bledtest import World, plain
+from bledtest import Error, World, plain
 
 SERVICE = "180d"
-READ, WRITE, NOTIFY = 0x02, 0x08, 0x10  # MicroPython's FLAG_*
+READ, WRITE, NOTIFY, WRITE_ENCRYPTED = 0x02, 0x08, 0x10, 0x1000  # MicroPython's FLAG_*
 
 
 def say(who, text):
@@ -29,7 +29,7 @@ async def demo():
             "GattServer1", "AddService", "saa{sv}a{sv}", SERVICE, [
                 {"uuid": Variant("s", "2a37"), "flags": Variant("u", READ | NOTIFY),
                  "value": Variant("ay", bytes([0, 60]))},
-                {"uuid": Variant("s", "2a38"), "flags": Variant("u", READ | WRITE),
+                {"uuid": Variant("s", "2a38"), "flags": Variant("u", READ | WRITE | WRITE_ENCRYPTED),
                  "value": Variant("ay", b"\x01")}], {})
         say("sensor", f"heart rate service at handle {service}, its values at {rate} and {where}")
 
@@ -69,6 +69,12 @@ async def demo():
             say("phone", f"characteristic {uuid} at handle {value}, properties 0x{flags:02x}")
         value = (await phone.call("GattClient1", "Read", "qqa{sv}", conn, rate, {}))[0]
         say("phone", f"reads {value[1]} beats a minute")
+        try:
+            await phone.call("GattClient1", "Write", "qqayya{sv}", conn, where, b"\x02", 1, {})
+        except Error as refused:
+            say("phone", f"may not write yet: {refused.name.rpartition('.')[2]}")
+        _, _, bonded, size = await phone.call("Pairing1", "Pair", "qa{sv}", conn, {})
+        say("phone", f"has paired: key of {size * 8} bits, {'bonded' if bonded else 'not bonded'}")
         await phone.call("GattClient1", "Write", "qqayya{sv}", conn, where, b"\x02", 1, {})
         written = await sensor.client.expect("Written")
         say("sensor", f"Written: handle {written.args[1]} is {written.args[2].hex()} now")
