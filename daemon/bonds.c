@@ -186,13 +186,14 @@ void bonds_done(struct bonds *s)
     close_place(s);
 }
 
-static int open_place(struct bonds *s)
+/* -ENOENT: there is none, and none is to be made. */
+static int open_place(struct bonds *s, bool make)
 {
     if (s->dir >= 0)
         return 0;
     if (!s->has_controller)
         return -ENODEV;
-    s->dir = bonds_place_open(&s->place, &s->controller);
+    s->dir = bonds_place_open(&s->place, &s->controller, make);
     return s->dir < 0 ? s->dir : 0;
 }
 
@@ -210,25 +211,30 @@ bool bonds_serve(struct bonds *s, uint64_t now, const struct bonds_controller *c
     return other;
 }
 
-/* -errno after a failure, which is told. */
-static int entry_apply(struct bonds *s, struct entry *e, uint64_t now)
+static int file_apply(struct bonds *s, const struct bl_bond *bond, bool gone)
 {
-    int r = open_place(s);
-    if (r == 0)
-        r = e->gone ? bonds_disk_delete(&s->place, s->dir, &e->bond.identity)
-                    : bonds_disk_store(&s->place, s->dir, &e->bond);
+    int r = open_place(s, !gone);
+    if (r < 0)
+        return r == -ENOENT && gone ? 0 : r;
+    return gone ? bonds_disk_delete(&s->place, s->dir, &bond->identity)
+                : bonds_disk_store(&s->place, s->dir, bond);
+}
+
+/* A failure is told, and made up for later. */
+static void entry_apply(struct bonds *s, struct entry *e, uint64_t now)
+{
+    int r = file_apply(s, &e->bond, e->gone);
     tell(s, &e->bond.identity, e->gone, -r, &e->told);
     e->dirty = r < 0;
     e->due = now + (r < 0 ? BONDS_RETRY_US : BONDS_COALESCE_US);
     if (r == 0 && e->gone)
         entry_free(e);
-    return r;
 }
 
 static enum change compare_stored(struct bonds *s, const struct bl_bond *bond)
 {
     struct bl_bond was;
-    if (open_place(s) < 0 || bonds_disk_read(s->dir, &bond->identity, &was) < 0)
+    if (open_place(s, false) < 0 || bonds_disk_read(s->dir, &bond->identity, &was) < 0)
         return CHANGE_KEYS;
     enum change c = compare(&was, bond);
     bond_wipe(&was);
@@ -238,13 +244,8 @@ static enum change compare_stored(struct bonds *s, const struct bl_bond *bond)
 /* Without memory for an entry: now or never. */
 static void apply_once(struct bonds *s, const struct bl_bond *bond, bool gone)
 {
-    struct entry e = {.bond = *bond, .gone = gone};
-    int r = open_place(s);
-    if (r == 0)
-        r = gone ? bonds_disk_delete(&s->place, s->dir, &bond->identity)
-                 : bonds_disk_store(&s->place, s->dir, bond);
-    tell(s, &bond->identity, gone, -r, &e.told);
-    bond_wipe(&e.bond);
+    int told = 0;
+    tell(s, &bond->identity, gone, -file_apply(s, bond, gone), &told);
 }
 
 void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
@@ -265,7 +266,7 @@ void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
     e->dirty = true;
     e->bond = *bond;
     if (c == CHANGE_KEYS)
-        (void)entry_apply(s, e, now);
+        entry_apply(s, e, now);
 }
 
 void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
@@ -281,7 +282,7 @@ void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
     e->bond.identity = *identity;
     e->told = e->gone ? e->told : 0;
     e->gone = e->dirty = true;
-    (void)entry_apply(s, e, now);
+    entry_apply(s, e, now);
 }
 
 /* ---- loading ---- */
@@ -341,9 +342,10 @@ size_t bonds_load(struct bonds *s, bonds_give_fn give, void *ctx)
     struct giving g = {.s = s, .give = give, .ctx = ctx};
     struct bl_bond *stored = NULL;
     size_t n = 0;
-    int r = open_place(s);
+    int r = open_place(s, false);
     if (r == 0)
         r = bonds_disk_list(&s->place, s->dir, &stored, &n);
+    r = r == -ENOENT ? 0 : r; /* none has been made yet */
     if (r < 0 && -r != s->told)
         log_msg(LOG_ERROR, s->place.name,
                 "bonds cannot be kept in %s/%s/bonds: %s; %s; until then they are lost with a "
@@ -389,7 +391,7 @@ void bonds_tick(struct bonds *s, uint64_t now)
             continue;
         }
         uint64_t before = clock_us(CLOCK_MONOTONIC);
-        (void)entry_apply(s, e, now);
+        entry_apply(s, e, now);
         s->rest_until = now + (clock_us(CLOCK_MONOTONIC) - before) * (SHARE + 1);
         return;
     }
@@ -410,6 +412,6 @@ void bonds_flush(struct bonds *s, uint64_t now)
     list_each(l, next, &s->entries)
     {
         if (entry_of(l)->dirty)
-            (void)entry_apply(s, entry_of(l), now);
+            entry_apply(s, entry_of(l), now);
     }
 }

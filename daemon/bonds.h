@@ -3,7 +3,8 @@
 
 /*
  * bonds: the daemon's own store of bonds, one file each in <state-dir>/<adapter>/bonds
- * (bonds_place.h, bonds_file.h), each of them whole at any instant (whole.h).
+ * (bonds_place.h, bonds_file.h), each of them whole at any instant (whole.h). The directory is made
+ * with the first bond.
  *
  * What is written when:
  *   at once       a bond that is new or has other keys, and a deletion

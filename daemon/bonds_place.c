@@ -174,15 +174,14 @@ static int bring_back(const struct bonds_place *p, int at, const struct bonds_co
 }
 
 /* There is no `bonds`. */
-static int begin(const struct bonds_place *p, int at, const struct bonds_controller *c)
+static int begin(const struct bonds_place *p, int at, const struct bonds_controller *c, bool make)
 {
     int r = bring_back(p, at, c);
-    if (r < 0)
-        return r;
     bool back = r > 0;
-    if (!back && mkdirat(at, PLACE, 0700) < 0)
-        return -errno;
-    r = back ? 0 : whole_sync(at);
+    if (r == 0 && !make)
+        return -ENOENT;
+    if (r == 0)
+        r = mkdirat(at, PLACE, 0700) < 0 ? -errno : whole_sync(at);
     if (r < 0)
         return r;
     _cleanup_(whole_close) int dir = open_directory(at, PLACE);
@@ -192,7 +191,7 @@ static int begin(const struct bonds_place *p, int at, const struct bonds_control
 
 /* 1: it is this controller's, or is now; 0: it is another's, *ret_theirs. */
 static int settle(const struct bonds_place *p, int at, int dir, const struct bonds_controller *c,
-                  struct bonds_controller *ret_theirs)
+                  bool make, struct bonds_controller *ret_theirs)
 {
     char them[CONTROLLER_TEXT], us[CONTROLLER_TEXT], kept[WHOLE_NAME];
     if (owner_of(dir, c, ret_theirs) == OWNER_OURS)
@@ -207,7 +206,7 @@ static int settle(const struct bonds_place *p, int at, int dir, const struct bon
                 "the bonds in %s/%s/" PLACE " were of %s, and are given to %s: "
                 "bonds-any-controller = yes",
                 p->state_dir, p->name, describe(ret_theirs, them), describe(c, us));
-    r = claim(p, dir, c);
+    r = r > 0 || make ? claim(p, dir, c) : -ENOENT;
     return r < 0 ? r : 1;
 }
 
@@ -223,7 +222,7 @@ static int tighten(const struct bonds_place *p, int dir)
     return fchmod(dir, 0700) < 0 ? -errno : 0;
 }
 
-int bonds_place_open(const struct bonds_place *p, const struct bonds_controller *c)
+int bonds_place_open(const struct bonds_place *p, const struct bonds_controller *c, bool make)
 {
     char where[STATE_PATH];
     struct bonds_controller theirs;
@@ -232,15 +231,15 @@ int bonds_place_open(const struct bonds_place *p, const struct bonds_controller 
         return at;
     _cleanup_(whole_close) int dir = open_directory(at, PLACE);
     if (dir == -ENOENT)
-        return begin(p, at, c);
+        return begin(p, at, c, make);
     if (dir < 0)
         return dir;
     int r = tighten(p, dir);
     if (r == 0)
-        r = settle(p, at, dir, c, &theirs);
+        r = settle(p, at, dir, c, make, &theirs);
     if (r > 0)
         return steal_fd(&dir);
     if (r == 0)
         r = keep(p, at, &theirs, c);
-    return r < 0 ? r : begin(p, at, c);
+    return r < 0 ? r : begin(p, at, c, make);
 }

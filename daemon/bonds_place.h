@@ -17,6 +17,9 @@ struct bonds_place {
     bool any_controller;          /* what is there is given to whoever is served */
 };
 
-/* The open directory, made where there is none, for this controller; or -errno, for the caller to
- * log. Renames and the like are logged here. -ENOTDIR: something else has its name. */
-int bonds_place_open(const struct bonds_place *p, const struct bonds_controller *c);
+/*
+ * The open directory for this controller; or -errno, for the caller to log. Renames and the like
+ * are logged here. make: it is made where there is none; else -ENOENT, also where it is empty and
+ * not this controller's. -ENOTDIR: something else has its name.
+ */
+int bonds_place_open(const struct bonds_place *p, const struct bonds_controller *c, bool make);

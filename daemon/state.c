@@ -135,14 +135,23 @@ static int set_aside(int dir, const char *where, const char *name)
     return r;
 }
 
+/* So that what was made in it survives a power cut. */
+static int sync_directory(const char *path)
+{
+    _cleanup_(whole_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : whole_sync(fd);
+}
+
 int state_place(const char *state_dir, const char *name, char ret_where[static STATE_PATH])
 {
     int n = snprintf(ret_where, STATE_PATH, "%s/%s", state_dir, name);
     if (n >= STATE_PATH)
         return -ENAMETOOLONG;
-    if ((mkdir(state_dir, 0700) < 0 && errno != EEXIST) ||
-        (mkdir(ret_where, 0700) < 0 && errno != EEXIST))
+    if (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
         return -errno;
+    int r = mkdir(ret_where, 0700) == 0 ? sync_directory(state_dir) : errno == EEXIST ? 0 : -errno;
+    if (r < 0)
+        return r;
     int fd = open(ret_where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

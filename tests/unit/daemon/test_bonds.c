@@ -278,6 +278,15 @@ static size_t load_anew(void)
     return load();
 }
 
+/* The directory is there, with nothing in it. */
+static void make_place(void)
+{
+    struct bl_bond b = bond_of(1, 7);
+    bonds_write(&store, now, &b);
+    bonds_delete(&store, now, &b.identity);
+    ck_assert_uint_eq(load_anew(), 0);
+}
+
 static int stored(uint8_t number, struct bl_bond *ret)
 {
     struct bl_bond b = bond_of(number, 1);
@@ -334,7 +343,7 @@ START_TEST(a_new_bond_is_on_the_disk_at_once_and_there_again)
 {
     struct bl_bond b = bond_of(1, 7);
     struct stat st;
-    ck_assert_uint_eq(load(), 0);
+    make_place();
     calm();
     bonds_write(&store, now, &b);
     ck_assert_str_eq(sys.trace, "unlinkat create write fsync rename fsync");
@@ -701,13 +710,13 @@ START_TEST(a_kill_at_any_step_leaves_the_old_bond_or_the_new_one_whole)
             killed = killed_at(kind, faults[i], n++);
             (void)load_anew();
             check_whole(kind, !killed);
-            ck_assert_int_eq(count("bonds", ".aside"), 0);
-            ck_assert_int_eq(count("bonds", ".tmp"), 0);
+            ck_assert_int_le(count("bonds", ".aside"), 0); /* there may be no such directory */
             /* And it goes on as if nothing had been. */
             struct bl_bond b = bond_of(1, 11);
             bonds_write(&store, now, &b);
             (void)load_anew();
             ck_assert_uint_eq(found(1)->irk[0], 11);
+            ck_assert_int_eq(count("bonds", ".tmp"), 0);
         } while (killed);
         ck_assert_int_gt(n, faults[i] == FAULT_KILL_HALF ? (kind == CRASH_DELETE ? 0 : 1)
                                                          : least[kind]);
@@ -852,7 +861,7 @@ START_TEST(links_fifos_sockets_and_directories_are_set_aside)
     size_t n = bonds_file_format(&b, text);
     snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
     put(elsewhere, text, n);
-    ck_assert_uint_eq(load_anew(), 0);
+    make_place();
     ck_assert_int_eq(symlink(elsewhere, file_of(1)), 0);
     ck_assert_int_eq(mkdir(file_of(2), 0700), 0);
     ck_assert_int_eq(mkfifo(file_of(3), 0600), 0);
@@ -901,7 +910,7 @@ START_TEST(something_else_in_place_of_the_directory_is_left_alone)
     struct bl_bond b = bond_of(1, 7);
     char elsewhere[100];
     snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
-    ck_assert_uint_eq(load(), 0);
+    make_place();
     ck_assert_int_eq(rename(place("bonds"), elsewhere), 0);
     ck_assert_int_eq(symlink(elsewhere, place("bonds")), 0);
     ck_assert_uint_eq(load_anew(), 0);
@@ -918,7 +927,7 @@ END_TEST
 START_TEST(a_directory_that_is_open_to_others_is_closed)
 {
     struct stat st;
-    ck_assert_uint_eq(load(), 0);
+    make_place();
     ck_assert_int_eq(chmod(place("bonds"), 0755), 0);
     ck_assert_uint_eq(load_anew(), 0);
     ck_assert_int_eq(stat(place("bonds"), &st), 0);
@@ -982,7 +991,26 @@ START_TEST(controllers_without_bonds_leave_no_directories)
         c.manufacturer = i;
         ck_assert_uint_eq(serve(&c), 0);
     }
+    ck_assert_int_eq(count("", "bonds"), 0);
+    make_place();
+    for (uint16_t i = 0; i < 300; i++) {
+        c.manufacturer = i;
+        (void)bonds_serve(&store, now, &c);
+        bonds_delete(&store, now, &(struct bl_addr){.b = {1}});
+        ck_assert_uint_eq(load(), 0);
+    }
     ck_assert_int_eq(count("", "bonds"), 1);
+}
+END_TEST
+
+START_TEST(nothing_is_written_where_there_are_no_bonds)
+{
+    ck_assert_uint_eq(load(), 0);
+    bonds_delete(&store, now, &ours.address);
+    ck_assert_uint_eq(load_anew(), 0);
+    bonds_flush(&store, now);
+    ck_assert_int_eq(count("", "bonds"), 0);
+    ck_assert_uint_eq(bonds_deadline(&store), UINT64_MAX);
 }
 END_TEST
 
@@ -1017,8 +1045,7 @@ START_TEST(bonds_of_nobody_are_given_to_nobody)
     /* Put back by hand, and allowed. */
     bonds_done(&store);
     char command[300];
-    snprintf(command, sizeof(command), "cd %s/hci0 && rm -r bonds && mv bonds.unknown.1 bonds",
-             dir);
+    snprintf(command, sizeof(command), "cd %s/hci0 && mv bonds.unknown.1 bonds", dir);
     ck_assert_int_eq(system(command), 0);
     open_store(true);
     ck_assert_uint_eq(load(), 1);
@@ -1032,7 +1059,7 @@ START_TEST(a_thousand_bonds_are_loaded_quickly_and_no_more_than_fit)
 {
     struct bl_bond b;
     char text[BONDS_FILE_MAX], path[300], name[BONDS_FILE_NAME_MAX];
-    ck_assert_uint_eq(load(), 0);
+    make_place();
     for (unsigned i = 0; i < BL_MAX_BONDS + 20; i++) {
         b = bond_of((uint8_t)(i & 0xfe), 7);
         b.identity.b[1] = (uint8_t)(i >> 8);
@@ -1100,6 +1127,7 @@ int main(void)
     tcase_add_test(c, another_controller_gets_none_of_the_bonds_and_each_its_own_again);
     tcase_add_test(c, what_waits_goes_to_the_controller_it_is_of);
     tcase_add_test(c, controllers_without_bonds_leave_no_directories);
+    tcase_add_test(c, nothing_is_written_where_there_are_no_bonds);
     tcase_add_test(c, any_controller_is_given_them_when_configured_and_keeps_them);
     tcase_add_test(c, bonds_of_nobody_are_given_to_nobody);
     tcase_add_test(c, a_thousand_bonds_are_loaded_quickly_and_no_more_than_fit);
