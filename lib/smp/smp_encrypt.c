@@ -69,6 +69,25 @@ bool smp_encrypt_bonded(struct bl_smp *s, uint64_t now, struct smp_conn *c)
     return true;
 }
 
+static void encrypt_failed(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t status)
+{
+    if (c->pairing) {
+        bl_pairing_encrypted(c->pairing, now, false);
+        smp_pair_pull(s, now, c);
+        return;
+    }
+    if (c->phase != SMP_ENCRYPTING)
+        return;
+    /* The peer has lost its key. The bond stays; what to do is policy. */
+    if (status == BL_HCI_KEY_MISSING && s->config->pair_again) {
+        smp_pair_begin(s, now, c, NULL);
+        return;
+    }
+    if (status == BL_HCI_KEY_MISSING)
+        smp_count_failure(s, now, c);
+    smp_failed(s, c, bl_status_hci(status));
+}
+
 /* ---- the peripheral's side ---- */
 
 /* The key of the pairing that is under way. */
@@ -101,24 +120,27 @@ static enum smp_key encrypt_bond_key(struct bl_smp *s, struct smp_conn *c,
 }
 
 /* Never an old key in the middle of a new pairing, nor any as central, who is not asked. */
-static void encrypt_ltk_request(struct bl_smp *s, struct smp_conn *c, const struct bl_hci_event *e)
+static void encrypt_ltk_request(struct bl_smp *s, uint64_t now, struct smp_conn *c,
+                                const struct bl_hci_event *e)
 {
     uint8_t params[18] = {0};
     struct wr w = wr_make(params, sizeof(params));
-    uint16_t opcode = BL_CMD_LE_LTK_NEGATIVE_REPLY;
 
     wr_u16(&w, c->link.handle);
     c->given = SMP_KEY_NONE;
     if (c->link.role == BL_ROLE_PERIPHERAL)
         c->given = c->pairing ? encrypt_pairing_key(c, e, params + 2)
                               : encrypt_bond_key(s, c, e, params + 2);
-    if (c->given != SMP_KEY_NONE) {
-        opcode = BL_CMD_LE_LTK_REPLY;
-        w.len = sizeof(params);
-    }
-    if (bl_hci_cmd(s->hci, opcode, params, w.len, BL_HCI_OWNER_SMP, c->link.conn) < 0)
+    bool has = c->given != SMP_KEY_NONE;
+    if (!has || bl_hci_cmd(s->hci, BL_CMD_LE_LTK_REPLY, params, sizeof(params), BL_HCI_OWNER_SMP,
+                           c->link.conn) < 0) {
         c->given = SMP_KEY_NONE;
+        (void)bl_hci_cmd(s->hci, BL_CMD_LE_LTK_NEGATIVE_REPLY, params, w.len, BL_HCI_OWNER_SMP,
+                         c->link.conn);
+    }
     bl_crypto_wipe(params, sizeof(params));
+    if (has && c->given == SMP_KEY_NONE)
+        encrypt_failed(s, now, c, BL_HCI_UNSPECIFIED);
 }
 
 /* ---- what came of it ---- */
@@ -174,25 +196,6 @@ static void encrypt_on(struct bl_smp *s, uint64_t now, struct smp_conn *c, enum 
         encrypt_by_bond(s, now, c);
 }
 
-static void encrypt_failed(struct bl_smp *s, uint64_t now, struct smp_conn *c, uint8_t status)
-{
-    if (c->pairing) {
-        bl_pairing_encrypted(c->pairing, now, false);
-        smp_pair_pull(s, now, c);
-        return;
-    }
-    if (c->phase != SMP_ENCRYPTING)
-        return;
-    /* The peer has lost its key. The bond stays; what to do is policy. */
-    if (status == BL_HCI_KEY_MISSING && s->config->pair_again) {
-        smp_pair_begin(s, now, c, NULL);
-        return;
-    }
-    if (status == BL_HCI_KEY_MISSING)
-        smp_count_failure(s, now, c);
-    smp_failed(s, c, bl_status_hci(status));
-}
-
 static void encrypt_change(struct bl_smp *s, uint64_t now, struct smp_conn *c,
                            const struct bl_hci_event *e)
 {
@@ -221,17 +224,18 @@ void bl_smp_event(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl
     if (!c)
         return;
     if (e->kind == BL_HCI_EV_LTK_REQUEST)
-        encrypt_ltk_request(s, c, e);
+        encrypt_ltk_request(s, now, c, e);
     else if (e->kind == BL_HCI_EV_ENCRYPTION_CHANGE || e->kind == BL_HCI_EV_KEY_REFRESH)
         encrypt_change(s, now, c, e);
 }
 
-/* LE Enable Encryption is answered by a status, and by an event when that was good. */
+/* LE Enable Encryption is answered by a status, and by an event when that was good; so is a key. */
 void bl_smp_reply(struct bl_smp *s, uint64_t now, const struct bl_hci_reply *reply)
 {
     struct smp_conn *c = smp_find(s, (uint16_t)reply->arg);
 
-    if (!c || reply->opcode != BL_CMD_LE_ENABLE_ENCRYPTION || reply->status == 0)
+    if (!c || reply->status == 0 || c->given == SMP_KEY_NONE ||
+        (reply->opcode != BL_CMD_LE_ENABLE_ENCRYPTION && reply->opcode != BL_CMD_LE_LTK_REPLY))
         return;
     c->given = SMP_KEY_NONE;
     encrypt_failed(s, now, c, reply->status);
