@@ -311,6 +311,10 @@ static void host_link_news(struct bl_host *host, uint64_t now)
 
 static bool host_step(struct bl_host *host, uint64_t now)
 {
+    uint8_t phys;
+    enum bl_seek seek = bl_connector_seek(&host->connector, &phys);
+
+    bl_scanner_seek(&host->scanner, now, seek, phys);
     return bl_privacy_step(&host->privacy, now) || bl_connector_step(&host->connector, now) ||
            bl_advertiser_step(&host->advertiser, now) || bl_scanner_step(&host->scanner, now);
 }
@@ -350,7 +354,8 @@ static enum host_input host_take_input(struct bl_host *host, uint64_t now)
             host_reply(host, now, &in.reply);
             break;
         case BL_HCI_EVENT:
-            if (in.event.kind == BL_HCI_EV_REPORT)
+            if (in.event.kind == BL_HCI_EV_REPORT &&
+                !bl_connector_sighted(&host->connector, now, &in.event.adv.report))
                 this = HOST_INPUT_REPORTS;
             host_event(host, now, &in.event);
             break;

@@ -83,7 +83,7 @@ int bl_bond_add(struct bl_host *host, uint64_t now, const struct bl_bond *bond)
 {
     int r = bl_smp_bond_add(host->smp, now, bond);
 
-    bl_host_security(host, now);
+    bl_host_pump(host, now);
     return r;
 }
 

@@ -51,16 +51,15 @@ static struct bl_attempt *connector_find(struct bl_connector *c, uint16_t id)
 
 bool connector_names(struct bl_connector *c, const struct bl_attempt *a, const struct bl_addr *addr)
 {
-    struct bl_addr identity;
+    struct bl_addr asked = a->params.peer, named = *addr;
 
     if (bl_addr_eq(&a->params.peer, addr))
         return true;
     if (a->state != BL_ATTEMPT_WAITING && bl_addr_eq(&a->link_peer, addr))
         return true;
-    return (bl_privacy_resolve(c->privacy, addr, &identity) &&
-            bl_addr_eq(&identity, &a->params.peer)) ||
-           (bl_privacy_resolve(c->privacy, &a->params.peer, &identity) &&
-            bl_addr_eq(&identity, addr));
+    (void)bl_privacy_resolve(c->privacy, &a->params.peer, &asked);
+    (void)bl_privacy_resolve(c->privacy, addr, &named);
+    return bl_addr_eq(&asked, &named);
 }
 
 static bool connector_has(struct bl_connector *c, const struct bl_addr *peer)
@@ -148,6 +147,7 @@ int bl_connector_connect(struct bl_connector *c, uint64_t now,
     *ret_attempt = a->id;
     c->count++;
     c->attempts++;
+    c->recognized = false;
     if (params->automatic) {
         bl_evq_op_done(c->radio->events, a->op, BL_OK);
         a->op = 0;
@@ -268,6 +268,7 @@ void bl_connector_peer_gone(struct bl_connector *c, uint64_t now, const struct b
             continue;
         a->state = BL_ATTEMPT_WAITING;
         a->in_batch = false;
+        a->on_air = (struct bl_addr){0};
         c->stop |= c->by_list;
     }
 }
@@ -282,6 +283,7 @@ bool bl_connector_counter(const struct bl_connector *c, size_t index, const char
         {"connect-attempts", c->attempts},       {"connect-open", c->count},
         {"connect-initiations", c->initiations}, {"connect-retries", c->retries},
         {"connect-timeouts", c->timeouts},       {"connect-cancels-lost", c->cancels_lost},
+        {"connect-sightings", c->sightings},
     };
 
     if (index >= ARRAY_LEN(table))

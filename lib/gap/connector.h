@@ -16,6 +16,11 @@
  * attempt has its turn, and again after each disconnection, until cancelled. Where they do not all
  * fit into the list, or differ in parameters, they take turns of BL_CONNECTOR_ROTATE_US.
  *
+ * A peer whose key we have (privacy.h) may be on the air with an address that changes every few
+ * minutes. While an attempt for it waits, the host scans beside (bl_connector_seek()), and whatever
+ * address it is heard with is the one that the controller is told to look for; before that it is
+ * the one that the attempt names.
+ *
  * A failure that asking again may mend (0x3E Failed to be Established, before all) is no end: the
  * attempt goes again after a short pause, inside its duration.
  *
@@ -38,6 +43,7 @@
 #define BL_CONNECTOR_ROTATE_US     10240000u /* a turn at the accept list where it is contended */
 #define BL_CONNECTOR_CANCEL_US     2000000u  /* from a cancel's answer to the event that ends it */
 #define BL_CONNECTOR_REFUSED_US    200000u   /* the same where the cancel was refused or lost */
+#define BL_CONNECTOR_SIGHTED_US    1500000u  /* an address that was heard is believed so long */
 
 struct bl_privacy;
 struct bl_attempt;
@@ -69,6 +75,10 @@ struct bl_connector {
     uint64_t rotate_at;        /* by_list: end of the turn */
     uint64_t auto_retry_at;    /* no initiation by list before */
 
+    uint64_t keys_seen; /* privacy->changes, when attempts were looked at */
+    bool recognized;    /* they were, all of them */
+    bool seeking;       /* bl_connector_seek() said so last */
+
     /* The controller's accept list. */
     bool list_known;
     uint8_t list_cap; /* what it was found to hold, where less than it claims */
@@ -76,7 +86,7 @@ struct bl_connector {
     struct bl_addr listed[BL_MAX_ATTEMPTS];
     struct bl_addr listing; /* the entry of the Add or Remove that is outstanding */
 
-    uint64_t attempts, initiations, retries, timeouts, cancels_lost;
+    uint64_t attempts, initiations, retries, timeouts, cancels_lost, sightings;
 };
 
 /* radio and privacy are borrowed. 0. */
@@ -99,6 +109,11 @@ int bl_connector_connect(struct bl_connector *c, uint64_t now,
  * calls bl_links_abandon() next, for a link that waits for its first sign of life. A connection
  * that an automatic attempt has made stays. */
 int bl_connector_cancel(struct bl_connector *c, uint64_t now, uint16_t attempt);
+
+/* Whether the host is to listen for peers, and on which PHYs (never 0). */
+enum bl_seek bl_connector_seek(struct bl_connector *c, uint8_t *ret_phys);
+/* A report has come: true where it calls for a step. */
+bool bl_connector_sighted(struct bl_connector *c, uint64_t now, const struct bl_report *report);
 
 /* Connection Complete, role central or failed, any status: the attempt that it ends or connects;
  * 0 where it is nobody's, or failed (then all is done here). */

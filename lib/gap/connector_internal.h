@@ -28,6 +28,11 @@ struct bl_attempt {
     bl_status why;     /* what to end with when the deadline comes */
 
     bool in_batch; /* automatic: among those on the accept list now */
+
+    /* Of a peer that may use private addresses (connector_seek.c). */
+    struct bl_addr identity; /* zero: it has told us no key */
+    struct bl_addr on_air;   /* what it was heard with last; zero: not heard */
+    uint64_t heard_at;
 };
 
 static inline struct bl_attempt *connector_entry(struct list *l)
@@ -35,6 +40,14 @@ static inline struct bl_attempt *connector_entry(struct list *l)
     return list_entry(l, struct bl_attempt, link);
 }
 
+/* What the controller is to look for. */
+static inline const struct bl_addr *connector_address(const struct bl_attempt *a)
+{
+    return bl_addr_is_zero(&a->on_air) ? &a->params.peer : &a->on_air;
+}
+
+/* Whose keys we have may have changed: attempts know it again. */
+void connector_recognize(struct bl_connector *c);
 /* Whether an address, as user, controller or links name it, is that of the attempt's peer. */
 bool connector_names(struct bl_connector *c, const struct bl_attempt *a,
                      const struct bl_addr *addr);

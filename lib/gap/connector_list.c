@@ -51,7 +51,7 @@ struct bl_attempt *connector_choose_batch(struct bl_connector *c, bool *ret_more
 static struct bl_attempt *connector_in_batch(struct bl_connector *c, const struct bl_addr *peer)
 {
     list_each(l, next, &c->automatic) if (connector_entry(l)->in_batch &&
-                                          bl_addr_eq(&connector_entry(l)->params.peer,
+                                          bl_addr_eq(connector_address(connector_entry(l)),
                                                      peer)) return connector_entry(l);
     return NULL;
 }
@@ -88,8 +88,8 @@ int connector_sync_list(struct bl_connector *c)
     list_each(l, next, &c->automatic)
     {
         const struct bl_attempt *a = connector_entry(l);
-        if (a->in_batch && !connector_is_listed(c, &a->params.peer))
-            return connector_list_cmd(c, BL_CMD_LE_ADD_ACCEPT_LIST, &a->params.peer);
+        if (a->in_batch && !connector_is_listed(c, connector_address(a)))
+            return connector_list_cmd(c, BL_CMD_LE_ADD_ACCEPT_LIST, connector_address(a));
     }
     return 0;
 }

@@ -203,8 +203,8 @@ static void connector_write_extended(struct wr *w, const struct bl_attempt *a, b
         window /= 2; /* two to look on: half of the time each */
     wr_u8(w, by_list ? 1 : 0);
     wr_u8(w, own);
-    wr_u8(w, by_list ? 0 : a->params.peer.type);
-    wr_bytes(w, by_list ? (const uint8_t[6]){0} : a->params.peer.b, 6);
+    wr_u8(w, by_list ? 0 : connector_address(a)->type);
+    wr_bytes(w, by_list ? (const uint8_t[6]){0} : connector_address(a)->b, 6);
     wr_u8(w, a->params.phys);
     for (unsigned bit = 1; bit <= BL_PHYS_CODED; bit <<= 1) {
         if (!(a->params.phys & bit))
@@ -222,8 +222,8 @@ static void connector_write_legacy(struct wr *w, const struct bl_attempt *a, boo
     wr_u16(w, interval);
     wr_u16(w, window);
     wr_u8(w, by_list ? 1 : 0);
-    wr_u8(w, by_list ? 0 : a->params.peer.type);
-    wr_bytes(w, by_list ? (const uint8_t[6]){0} : a->params.peer.b, 6);
+    wr_u8(w, by_list ? 0 : connector_address(a)->type);
+    wr_bytes(w, by_list ? (const uint8_t[6]){0} : connector_address(a)->b, 6);
     wr_u8(w, own);
     connector_conn_params(w, &a->units);
 }
@@ -356,6 +356,7 @@ static bool connector_unwanted(struct bl_connector *c, uint64_t now)
 
 bool bl_connector_step(struct bl_connector *c, uint64_t now)
 {
+    connector_recognize(c);
     if (c->radio->hush && !connector_turn(c, now))
         c->radio->hush = false;
     switch (c->phase) {

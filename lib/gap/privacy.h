@@ -56,6 +56,7 @@ struct bl_privacy {
     struct bl_privacy_peer *identities; /* in the order of their serials */
     unsigned n_identities, cap_identities;
     uint64_t last_serial;
+    uint64_t changes;               /* of the identities, so far */
     uint64_t searches;              /* for addresses that were not known, so far */
     struct bl_privacy_cache *cache; /* NULL before the first identity */
 };

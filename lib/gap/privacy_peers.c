@@ -53,6 +53,7 @@ bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity
 
 static void peers_drop(struct bl_privacy *p, unsigned i)
 {
+    p->changes++;
     p->n_identities--;
     memmove(&p->identities[i], &p->identities[i + 1],
             (p->n_identities - i) * sizeof(*p->identities));
@@ -113,6 +114,7 @@ int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity
     peer->addr = *identity;
     peer->serial = ++p->last_serial;
     memcpy(peer->irk, irk, 16);
+    p->changes++;
     return 0;
 }
 

@@ -21,6 +21,12 @@
 #include "hci/hci.h"
 #include "host.h"
 
+enum bl_seek { /* how much of the air is listened to for peers that we want to connect to */
+               BL_SEEK_OFF,
+               BL_SEEK_SLOWLY,
+               BL_SEEK_FAST,
+};
+
 struct bl_radio {
     struct bl_hci *hci;
     const struct bl_env *env;

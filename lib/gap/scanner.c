@@ -25,7 +25,10 @@
 #define SCANNER_LEGACY_US   10240000u /* the same */
 #define SCANNER_EXTENDED_US 40959375u /* 7.8.64: 0xffff units */
 #define SCANNER_PHYS        (BL_PHYS_1M | BL_PHYS_CODED)
-#define SCANNER_ADV_DIRECT  1 /* bl_report.adv_type */
+#define SCANNER_FAST_US     60000u  /* TGAP(scan_fast_interval): Core 5.4, Vol 3, Part C, App. A */
+#define SCANNER_SLOW_US     120000u /* as the initiator that looks through its list */
+#define SCANNER_SEEK_US     30000u  /* TGAP(scan_fast_window) */
+#define SCANNER_ADV_DIRECT  1       /* bl_report.adv_type */
 #define SCANNER_SCAN_RSP    4
 
 int bl_scanner_init(struct bl_scanner *s, struct bl_radio *radio, struct bl_privacy *privacy)
@@ -90,7 +93,7 @@ static void scanner_merge(struct bl_scanner *s)
             scanner_widen(&want, 0, slot);
         if (slot->phys & BL_PHYS_CODED)
             scanner_widen(&want, 1, slot);
-        if (s->mode == BL_ADDR_MODE_DEFAULT || (slot->active && !want.active))
+        if (!slot->quiet && (s->mode == BL_ADDR_MODE_DEFAULT || (slot->active && !want.active)))
             s->mode = slot->mode;
         want.active |= slot->active;
         s->filter_duplicates &=
@@ -145,9 +148,13 @@ void bl_scanner_end(struct bl_scanner *s, uint64_t mask, bl_status op_status, bl
         s->used &= ~bit;
         s->waiting &= ~bit;
         s->starting &= ~bit;
+        bool quiet = s->slots[n]->quiet;
         s->slots[n] = scanner_free_slot(s->slots[n]);
-        bl_evq_push(s->radio->events, &(struct bl_event){.kind = BL_EV_SCAN_DONE,
-                                                         .scan_done = {(uint16_t)n, status}});
+        if (quiet)
+            s->seek_on = false;
+        else
+            bl_evq_push(s->radio->events, &(struct bl_event){.kind = BL_EV_SCAN_DONE,
+                                                             .scan_done = {(uint16_t)n, status}});
     }
     scanner_merge(s);
     if (s->used && !scanner_is_as_wanted(s))
@@ -222,6 +229,25 @@ static void scanner_draw_seed(struct bl_scanner *s, uint64_t now)
     s->seed |= UINT64_C(1) << 63;
 }
 
+/* Takes a slot and has the controller told. False: all are taken. */
+static bool scanner_take_slot(struct bl_scanner *s, struct bl_scan_slot *slot, unsigned *ret_n)
+{
+    unsigned n = s->next_slot;
+
+    if (s->used == UINT64_MAX)
+        return false;
+    while (s->slots[n]) /* going round: reports that wait are not taken for a successor's */
+        n = (n + 1) % BL_MAX_SCANS;
+    s->next_slot = (n + 1) % BL_MAX_SCANS;
+    s->slots[n] = slot;
+    s->used |= UINT64_C(1) << n;
+    s->waiting |= UINT64_C(1) << n;
+    s->stale = true;
+    scanner_merge(s);
+    *ret_n = n;
+    return true;
+}
+
 static int scanner_make_slot(struct bl_scanner *s, const struct bl_scan_params *p,
                              struct bl_scan_slot **ret)
 {
@@ -251,25 +277,17 @@ int bl_scanner_scan(struct bl_scanner *s, uint64_t now, const struct bl_scan_par
                     uint16_t *ret_scan, bl_op *op)
 {
     struct bl_scan_slot *slot;
-    unsigned n = s->next_slot;
+    unsigned n;
 
     scanner_draw_seed(s, now);
     int r = scanner_make_slot(s, params, &slot);
     if (r < 0)
         return r;
     slot->op = s->used == UINT64_MAX ? 0 : bl_evq_op(s->radio->events);
-    if (slot->op == 0) {
+    if (slot->op == 0 || !scanner_take_slot(s, slot, &n)) {
         scanner_free_slot(slot);
         return -EBUSY;
     }
-    while (s->slots[n]) /* going round: reports that wait are not taken for a successor's */
-        n = (n + 1) % BL_MAX_SCANS;
-    s->next_slot = (n + 1) % BL_MAX_SCANS;
-    s->slots[n] = slot;
-    s->used |= UINT64_C(1) << n;
-    s->waiting |= UINT64_C(1) << n;
-    s->stale = true;
-    scanner_merge(s);
     /* At once, so that no other user takes another kind before the step, where errors are seen to.
      */
     uint8_t own_type;
@@ -282,7 +300,7 @@ int bl_scanner_scan(struct bl_scanner *s, uint64_t now, const struct bl_scan_par
 int bl_scanner_stop_scan(struct bl_scanner *s, uint64_t now, uint16_t scan, bl_op *op)
 {
     (void)now;
-    if (scan >= BL_MAX_SCANS || !s->slots[scan])
+    if (scan >= BL_MAX_SCANS || !s->slots[scan] || s->slots[scan]->quiet)
         return -ENOENT;
 
     bl_op mine = op ? bl_evq_op(s->radio->events) : 0;
@@ -295,10 +313,41 @@ int bl_scanner_stop_scan(struct bl_scanner *s, uint64_t now, uint16_t scan, bl_o
     return 0;
 }
 
+void bl_scanner_seek(struct bl_scanner *s, uint64_t now, enum bl_seek seek, uint8_t phys)
+{
+    const struct bl_scan_params params = {.interval_us = seek == BL_SEEK_FAST ? SCANNER_FAST_US
+                                                                              : SCANNER_SLOW_US,
+                                          .window_us = SCANNER_SEEK_US,
+                                          .phys = phys,
+                                          .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_scan_slot *slot;
+    unsigned n;
+
+    if (seek == s->seek && phys == s->seek_phys &&
+        (seek == BL_SEEK_OFF || s->seek_on || now < s->seek_at + BL_SCANNER_SEEK_AGAIN_US))
+        return;
+    if (s->seek_on)
+        bl_scanner_end(s, UINT64_C(1) << s->seek_slot, BL_OK, BL_OK);
+    s->seek = seek;
+    s->seek_phys = phys;
+    s->seek_at = now;
+    scanner_draw_seed(s, now);
+    if (seek == BL_SEEK_OFF || scanner_make_slot(s, &params, &slot) < 0)
+        return;
+    slot->quiet = s->seek_on = scanner_take_slot(s, slot, &n);
+    if (!s->seek_on) {
+        scanner_free_slot(slot);
+        return;
+    }
+    s->seek_slot = (uint8_t)n;
+    scanner_merge(s);
+}
+
 void bl_scanner_reset(struct bl_scanner *s, uint64_t now, bl_status status)
 {
     (void)now;
     bl_scanner_end(s, s->used, status, status);
+    s->seek = BL_SEEK_OFF;
     s->state = BL_SCANNER_OFF;
     s->radio->scanning = false;
     s->told_valid = s->stale = s->retried = s->blocked = false;
@@ -311,6 +360,8 @@ void bl_scanner_reset(struct bl_scanner *s, uint64_t now, bl_status status)
 static bool scanner_wants(struct bl_scanner *s, struct bl_scan_slot *slot,
                           const struct bl_report *r, const struct bl_addr *on_air)
 {
+    if (slot->quiet)
+        return false;
     if (!slot->active && (r->scan_response || r->adv_type == SCANNER_SCAN_RSP))
         return false; /* another scan's activity brought it */
     if (!slot->extended && r->adv_type > SCANNER_SCAN_RSP)
@@ -403,12 +454,13 @@ bool bl_scanner_counter(const struct bl_scanner *s, size_t index, const char **r
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"scans-open", (uint64_t)__builtin_popcountll(s->used)},
+        {"scans-open", (uint64_t)__builtin_popcountll(s->used) - s->seek_on},
         {"scan-restarts", s->restarts},
         {"scan-received", s->received},
         {"scan-unwanted", s->unwanted},
         {"scan-duplicates", s->duplicates},
         {"scan-fragments-lost", s->join.lost},
+        {"scan-seeks", s->seek_on},
     };
 
     if (index >= ARRAY_LEN(rows))

@@ -22,6 +22,8 @@
 
 struct bl_scan_slot;
 
+#define BL_SCANNER_SEEK_AGAIN_US 10240000u /* after the controller has refused */
+
 /* What the controller is told, in its units. */
 struct bl_scanner_setup {
     bool active;
@@ -60,6 +62,11 @@ struct bl_scanner {
     uint64_t deadline; /* of the scan that ends first */
     uint64_t seed;     /* of the filters' tables; 0: not drawn yet */
     struct report_join join;
+    enum bl_seek seek; /* as last asked for */
+    uint8_t seek_phys; /* the same */
+    uint8_t seek_slot; /* where there is one */
+    bool seek_on;      /* there is: it was not refused */
+    uint64_t seek_at;  /* when it was begun, or refused */
     uint64_t restarts, received, unwanted, duplicates;
 };
 
@@ -83,6 +90,11 @@ int bl_scanner_scan(struct bl_scanner *s, uint64_t now, const struct bl_scan_par
 /* Ends it at once: SCAN_DONE with 0, then OP_DONE; the command of a scan that was not on the air
  * yet ends in BL_CANCELED. -ENOENT; -EBUSY where no op is to be had. */
 int bl_scanner_stop_scan(struct bl_scanner *s, uint64_t now, uint16_t scan, bl_op *op);
+
+/* A scan of the host's own, passive, that tells nobody anything; the reports are there for
+ * bl_connector_sighted(). To be asked for again and again: one that ends, or finds no room, comes
+ * back. */
+void bl_scanner_seek(struct bl_scanner *s, uint64_t now, enum bl_seek seek, uint8_t phys);
 
 bool bl_scanner_step(struct bl_scanner *s, uint64_t now);
 void bl_scanner_reply(struct bl_scanner *s, uint64_t now, const struct bl_hci_reply *reply);

@@ -11,6 +11,7 @@
 struct bl_scan_slot {
     bl_op op; /* while waiting */
     bool active, filter_duplicates, extended;
+    bool quiet; /* bl_scanner_seek()'s: nobody's, and nobody hears of it */
     uint8_t phys;
     enum bl_addr_mode mode; /* not DEFAULT */
     uint16_t interval, window;

@@ -116,7 +116,9 @@ static void scanner_off(struct bl_scanner *s)
  * address matters only to directed advertising, and whatever kind there is has to do. */
 static int scanner_own_type(struct bl_scanner *s, uint64_t now, uint8_t *ret)
 {
-    int r = bl_privacy_own(s->privacy, now, BL_PRIVACY_SCAN, s->mode, ret);
+    bool claims = s->mode != BL_ADDR_MODE_DEFAULT; /* else it is our own, which leaves the choice
+                                                      to the connector */
+    int r = claims ? bl_privacy_own(s->privacy, now, BL_PRIVACY_SCAN, s->mode, ret) : -EBUSY;
 
     if (r < 0 && r != -EAGAIN && !s->want.active) {
         bl_privacy_release(s->privacy, BL_PRIVACY_SCAN);

@@ -562,7 +562,7 @@ START_TEST(what_was_done_is_counted)
         ck_assert_uint_gt(strlen(name), 0);
         sum += value;
     }
-    ck_assert_uint_eq(n, 6);
+    ck_assert_uint_eq(n, 7);
     ck_assert_uint_eq(sum, 2); /* an attempt, an initiation */
 }
 END_TEST

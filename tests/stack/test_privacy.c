@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Peers with private addresses, by their identities: A advertises with addresses that change, B has
+ * its key and looks for it, C is anybody.
+ */
+
+#include "stack.h"
+
+#include "base/cleanup.h"
+#include "hci/cmd.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { A, B, C };
+
+#define S UINT64_C(1000000)
+
+static struct stack *s;
+static struct bl_addr identity; /* A's */
+
+static void set_addr_mode(size_t end, enum bl_addr_mode mode, uint32_t timeout_s)
+{
+    struct bl_config config;
+
+    bl_host_get_config(s->end[end].host, &config);
+    config.addr_mode = mode;
+    config.rpa_timeout_s = timeout_s;
+    ck_assert_int_eq(bl_host_set_config(s->end[end].host, s->now, &config), 0);
+    stack_settle(s);
+}
+
+/* B has paired with A some time. */
+static void bond(void)
+{
+    struct bl_config config;
+    struct bl_bond b = {.identity = identity, .has_irk = true};
+
+    bl_host_get_config(s->end[A].host, &config);
+    memcpy(b.irk, config.irk, 16);
+    ck_assert_int_eq(bl_bond_add(s->end[B].host, s->now, &b), 0);
+}
+
+static void begin(const struct bl_air_config *config, uint32_t timeout_s)
+{
+    s = stack_new(7, 3, config);
+    identity = stack_addr(s, A);
+    set_addr_mode(A, BL_ADDR_MODE_RPA, timeout_s);
+    bond();
+}
+
+static struct bl_air_config config_of(int i)
+{
+    return i == 0 ? bl_air_config_default() : i == 1 ? bl_air_config_v42() : bl_air_config_v40();
+}
+
+static uint16_t advertise(bool connectable)
+{
+    struct bl_adv_params params = {
+        .interval_us = 100000, .connectable = connectable, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t adv;
+    bl_op op;
+
+    ck_assert_int_eq(bl_advertise(s->end[A].host, s->now, 0, &params, &adv, &op), 0);
+    ck_assert_uint_eq(stack_done(s, A, op, S).done.status, BL_OK);
+    return adv;
+}
+
+static void stop_advertising(uint16_t adv)
+{
+    ck_assert_int_eq(bl_advertise_stop(s->end[A].host, s->now, adv, NULL), 0);
+    stack_settle(s);
+}
+
+static uint16_t connect_to(const struct bl_addr *peer, bool automatic, uint32_t ms, bl_op *op)
+{
+    struct bl_connect_params params = {.peer = *peer,
+                                       .scan_duration_ms = ms,
+                                       .addr_mode = BL_ADDR_MODE_DEFAULT,
+                                       .automatic = automatic};
+    uint16_t attempt;
+
+    ck_assert_int_eq(bl_connect(s->end[B].host, s->now, &params, &attempt, op), 0);
+    return attempt;
+}
+
+/* B has a connection to A: by its identity in the event, by both addresses otherwise. */
+static uint16_t is_connected(uint64_t us)
+{
+    struct bl_event e = stack_wait(s, B, BL_EV_CONNECTED, us);
+    struct bl_addr on_air = stack_addr(s, A);
+    struct bl_conn_info info;
+
+    ck_assert(bl_addr_eq(&e.connected.peer, &identity));
+    ck_assert_int_eq(bl_conn_info(s->end[B].host, e.connected.conn, &info), 0);
+    ck_assert(bl_addr_is_rpa(&info.peer));
+    ck_assert(bl_addr_eq(&info.peer, &on_air));
+    ck_assert(bl_addr_eq(&info.identity, &identity));
+    ck_assert_uint_eq(bl_conn_find(s->end[B].host, &identity), e.connected.conn);
+    ck_assert_uint_eq(bl_conn_find(s->end[B].host, &on_air), e.connected.conn);
+    return e.connected.conn;
+}
+
+static void disconnect(uint16_t conn)
+{
+    bl_op op;
+
+    ck_assert_int_eq(bl_disconnect(s->end[B].host, s->now, conn, 0, &op), 0);
+    ck_assert_uint_eq(stack_done(s, B, op, 10 * S).done.status, BL_OK);
+}
+
+/* Nothing is sought, scanned for or initiated when nobody wants it. */
+static void is_at_rest(size_t end)
+{
+    stack_run(s, 3 * S);
+    ck_assert_uint_eq(stack_counter(s, end, "scan-seeks"), 0);
+    ck_assert_uint_eq(stack_counter(s, end, "connect-open"), 0);
+}
+
+START_TEST(scan_filter_by_identity_finds_changing_addresses)
+{
+    struct bl_air_config config = config_of(_i);
+    struct bl_scan_params params = {.interval_us = 30000,
+                                    .window_us = 30000,
+                                    .addr_mode = BL_ADDR_MODE_DEFAULT,
+                                    .filter = {.addresses = &identity, .n_addresses = 1}};
+    uint16_t scan;
+    bl_op op;
+
+    begin(&config, 2);
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &params, &scan, &op), 0);
+    advertise(false);
+    stack_forget(s);
+    stack_run(s, 10 * S);
+    ck_assert_uint_ge(stack_count(s, A, BL_EV_ADDRESS_CHANGED), 4);
+    unsigned reports = stack_count(s, B, BL_EV_REPORT);
+    ck_assert_uint_ge(reports, 60);
+    for (unsigned i = 0; i < reports; i++) {
+        struct bl_event e = stack_wait(s, B, BL_EV_REPORT, 0);
+        ck_assert(bl_addr_eq(&e.report.addr, &identity));
+    }
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(direct_by_identity_finds_the_private_address)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 900);
+    advertise(true);
+    connect_to(&identity, false, 2000, &op);
+    uint16_t conn = is_connected(2 * S);
+    struct bl_event e = stack_done(s, B, op, S);
+    ck_assert_uint_eq(e.done.status, BL_OK);
+    ck_assert_uint_eq(e.done.conn, conn);
+    is_at_rest(B);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(an_attempt_by_a_private_address_outlives_it)
+{
+    struct bl_air_config config = config_of(_i);
+    struct bl_addr old;
+    bl_op op;
+
+    begin(&config, 2);
+    old = stack_addr(s, A);
+    ck_assert(bl_addr_is_rpa(&old));
+    stack_run(s, 3 * S);
+    advertise(true);
+    struct bl_addr now = stack_addr(s, A);
+    ck_assert(!bl_addr_eq(&now, &old));
+    connect_to(&old, false, 2000, &op);
+    is_connected(2 * S);
+    ck_assert_uint_eq(stack_done(s, B, op, S).done.status, BL_OK);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(a_bonded_peer_without_privacy_connects_too)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 900);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900);
+    advertise(true);
+    for (int automatic = 0; automatic < 2; automatic++) {
+        uint16_t attempt = connect_to(&identity, automatic, 2000, &op);
+        struct bl_event e = stack_wait(s, B, BL_EV_CONNECTED, 3 * S);
+        ck_assert(bl_addr_eq(&e.connected.peer, &identity));
+        if (automatic)
+            ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+        disconnect(e.connected.conn);
+        advertise(true);
+    }
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(auto_by_identity_connects_again_and_again)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 2);
+    uint16_t attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, 3 * S);
+    for (int i = 0; i < 4; i++) {
+        advertise(true);
+        uint16_t conn = is_connected(5 * S);
+        stack_run(s, 3 * S); /* there is another address by then */
+        disconnect(conn);
+    }
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    is_at_rest(B);
+    stack_free(s);
+}
+END_TEST
+
+/* Heard once, and gone before B could connect; then there with another address. */
+START_TEST(a_new_address_in_the_middle_of_an_attempt_is_followed)
+{
+    struct bl_air_config config = config_of(_i % 3);
+    bool automatic = _i >= 3;
+    bl_op op;
+
+    begin(&config, 2);
+    connect_to(&identity, automatic, 20000, &op);
+    stack_run(s, S);
+    for (uint64_t round = 1; round <= 3; round++) {
+        uint16_t adv = advertise(true);
+        while (stack_counter(s, B, "connect-sightings") < round)
+            stack_run(s, 100);
+        stop_advertising(adv);
+        ck_assert_uint_eq(stack_count(s, B, BL_EV_CONNECTED), 0);
+        stack_run(s, 5 * S / 2);
+    }
+    advertise(true);
+    is_connected(5 * S);
+    ck_assert_uint_eq(stack_done(s, B, op, S).done.status, BL_OK);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(nobody_else_is_taken_for_the_peer)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 900);
+    identity = stack_addr(s, C); /* C is bonded, A is on the air, with another key than C's */
+    struct bl_bond b = {.identity = identity, .has_irk = true, .irk = {0x77}};
+    ck_assert_int_eq(bl_bond_add(s->end[B].host, s->now, &b), 0);
+    advertise(true);
+    connect_to(&identity, false, 3000, &op);
+    ck_assert_uint_eq(stack_done(s, B, op, 6 * S).done.status, BL_TIMEOUT);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_CONNECTED), 0);
+    is_at_rest(B);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(a_bond_that_comes_or_goes_during_an_attempt_counts)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 900);
+    ck_assert_int_eq(bl_bond_remove(s->end[B].host, s->now, &identity), 0);
+    advertise(true);
+    connect_to(&identity, false, 20000, &op);
+    stack_run(s, 3 * S);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_CONNECTED), 0);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 0);
+    bond();
+    is_connected(3 * S);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(scans_of_clients_and_seeking_go_together)
+{
+    struct bl_air_config config = config_of(_i);
+    struct bl_scan_params params = {.interval_us = 60000,
+                                    .window_us = 30000,
+                                    .active = true,
+                                    .filter_duplicates = true,
+                                    .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t scan;
+    bl_op op, scan_op;
+
+    begin(&config, 900);
+    uint16_t attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, S);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 1);
+    ck_assert_int_eq(bl_scan_stop(s->end[B].host, s->now, 0, NULL), -ENOENT);
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &params, &scan, &scan_op), 0);
+    ck_assert_uint_eq(stack_done(s, B, scan_op, S).done.status, BL_OK);
+    advertise(false);
+    stack_run(s, 3 * S);
+    unsigned reports = stack_count(s, B, BL_EV_REPORT);
+    ck_assert_uint_eq(reports, 1);
+    ck_assert_uint_eq(stack_wait(s, B, BL_EV_REPORT, 0).report.scans, UINT64_C(1) << scan);
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    stack_run(s, S);
+    ck_assert_uint_eq(stack_counter(s, B, "scans-open"), 1);
+    ck_assert_int_eq(bl_scan_stop(s->end[B].host, s->now, scan, NULL), 0);
+    stack_wait(s, B, BL_EV_SCAN_DONE, S);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_SCAN_DONE), 0);
+    is_at_rest(B);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(a_controller_that_refuses_to_scan_is_not_pestered)
+{
+    struct bl_air_config config = config_of(_i);
+    uint16_t enable = config.extended ? BL_CMD_LE_SET_EXT_SCAN_ENABLE : BL_CMD_LE_SET_SCAN_ENABLE;
+    bl_op op;
+
+    begin(&config, 900);
+    ck_assert_int_eq(bl_air_fault_command(s->air, s->end[B].controller, enable,
+                                          BL_AIR_ANSWER_STATUS, 0x0c, BL_AIR_FOREVER),
+                     0);
+    uint64_t packets = s->end[B].packets_out;
+    connect_to(&identity, false, 30000, &op);
+    ck_assert_uint_eq(stack_done(s, B, op, 40 * S).done.status, BL_TIMEOUT);
+    ck_assert_uint_le(s->end[B].packets_out - packets, 40);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900);
+    advertise(true);
+    connect_to(&identity, false, 2000, &op);
+    ck_assert_uint_eq(stack_done(s, B, op, 3 * S).done.status, BL_OK);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(a_reset_of_the_controller_ends_the_seeking_and_it_begins_anew)
+{
+    struct bl_air_config config = config_of(_i);
+    bl_op op;
+
+    begin(&config, 900);
+    connect_to(&identity, true, 0, &op);
+    stack_run(s, S);
+    bl_host_stop(s->end[B].host, s->now);
+    bl_air_power_off(s->air, s->now, s->end[B].controller);
+    stack_run(s, S);
+    bl_air_power_on(s->air, s->now, s->end[B].controller);
+    ck_assert_int_eq(bl_host_start(s->end[B].host, s->now, &op), 0);
+    ck_assert_uint_eq(stack_done(s, B, op, S).done.status, BL_OK);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 0);
+    stack_forget(s);
+    advertise(true);
+    connect_to(&identity, true, 0, &op);
+    is_connected(5 * S);
+    stack_free(s);
+}
+END_TEST
+
+/* B advertises and scans with private addresses too; A, who has B's key, knows it throughout. */
+START_TEST(our_own_addresses_change_under_a_bonded_peer_that_knows_us)
+{
+    struct bl_air_config config = config_of(_i);
+    struct bl_adv_params adv = {.interval_us = 100000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_scan_params scan = {.interval_us = 30000,
+                                  .window_us = 30000,
+                                  .active = true,
+                                  .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_config mine;
+    uint16_t id;
+    bl_op op;
+
+    begin(&config, 900);
+    struct bl_bond b = {.identity = stack_addr(s, B), .has_irk = true};
+    bl_host_get_config(s->end[B].host, &mine);
+    memcpy(b.irk, mine.irk, 16);
+    ck_assert_int_eq(bl_bond_add(s->end[A].host, s->now, &b), 0);
+    set_addr_mode(B, BL_ADDR_MODE_RPA, 3);
+    ck_assert_int_eq(bl_advertise(s->end[B].host, s->now, 0, &adv, &id, &op), 0);
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &scan, &id, &op), 0);
+    scan.filter = (struct bl_scan_filter){.addresses = &b.identity, .n_addresses = 1};
+    ck_assert_int_eq(bl_scan(s->end[A].host, s->now, &scan, &id, &op), 0);
+    advertise(true);
+    stack_forget(s);
+    for (int i = 0; i < 5; i++) {
+        stack_wait(s, B, BL_EV_ADDRESS_CHANGED, 4 * S);
+        s->end[A].taken = s->end[A].n_events;
+        stack_run(s, 2 * S);
+        unsigned reports = stack_count(s, A, BL_EV_REPORT);
+        ck_assert_uint_ge(reports, 15);
+        struct bl_event e = stack_wait(s, A, BL_EV_REPORT, 0);
+        ck_assert(bl_addr_eq(&e.report.addr, &b.identity));
+    }
+    stack_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("stack/privacy");
+    TCase *t = tcase_create("identities");
+
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, scan_filter_by_identity_finds_changing_addresses, 0, 3);
+    tcase_add_loop_test(t, direct_by_identity_finds_the_private_address, 0, 3);
+    tcase_add_loop_test(t, an_attempt_by_a_private_address_outlives_it, 0, 3);
+    tcase_add_loop_test(t, a_bonded_peer_without_privacy_connects_too, 0, 3);
+    tcase_add_loop_test(t, auto_by_identity_connects_again_and_again, 0, 3);
+    tcase_add_loop_test(t, a_new_address_in_the_middle_of_an_attempt_is_followed, 0, 6);
+    tcase_add_loop_test(t, nobody_else_is_taken_for_the_peer, 0, 3);
+    tcase_add_loop_test(t, a_bond_that_comes_or_goes_during_an_attempt_counts, 0, 3);
+    tcase_add_loop_test(t, scans_of_clients_and_seeking_go_together, 0, 3);
+    tcase_add_loop_test(t, a_controller_that_refuses_to_scan_is_not_pestered, 0, 3);
+    tcase_add_loop_test(t, a_reset_of_the_controller_ends_the_seeking_and_it_begins_anew, 0, 3);
+    tcase_add_loop_test(t, our_own_addresses_change_under_a_bonded_peer_that_knows_us, 0, 3);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
