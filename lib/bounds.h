@@ -11,7 +11,7 @@ enum {
     BL_MAX_OPS = 512,      /* commands to the host that have not ended */
     BL_EVENTS_FULL = 1024, /* events waiting; from here on input is held back */
     BL_MAX_EVENTS = 24576, /* and there is room for what the end of everything brings then: every
-                            * subscription, indication, operation and connection */
+                            * subscription, indication, operation, connection, pairing and bond */
     BL_MAX_REPORT_BYTES = 65536,  /* advertising reports waiting; more are counted as dropped */
     BL_MAX_ADV_LEGACY = 31,       /* Core 5.4, Vol 4, Part E, 7.8.7 */
     BL_MAX_ADV_EXTENDED = 1650,   /* Core 5.4, Vol 6, Part B, 2.3.4.9 */

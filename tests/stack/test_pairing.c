@@ -687,6 +687,94 @@ START_TEST(every_kind_of_address_pairs_and_comes_back)
 }
 END_TEST
 
+/* Two sets are on the air: the address that counts is that of the one which was answered. */
+START_TEST(each_advertising_set_pairs_by_its_own_address)
+{
+    struct bl_adv_params adv = {.interval_us = 30000,
+                                .connectable = true,
+                                .scannable = true,
+                                .addr_mode = BL_ADDR_MODE_RPA};
+    struct bl_connect_params to = {.scan_duration_ms = 5000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_host *a = r->s->end[RIG_A].host, *b = r->s->end[RIG_B].host;
+    struct bl_scan_params scan = {.duration_ms = 500,
+                                  .interval_us = 60000,
+                                  .window_us = 60000,
+                                  .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_addr seen[2] = {0};
+    uint16_t id, which;
+    unsigned n = 0;
+    bl_op op;
+
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(bl_advertise(a, r->s->now, 0, &adv, &id, &op), 0);
+        ck_assert_uint_eq(stack_done(r->s, RIG_A, op, 1000000).done.status, BL_OK);
+    }
+    pair_forget(r);
+    ck_assert_int_eq(bl_scan(b, r->s->now, &scan, &which, &op), 0);
+    pair_run(r, 1000000);
+    for (size_t i = 0; i < r->s->end[RIG_B].n_events; i++) {
+        const struct bl_event *e = &r->s->end[RIG_B].events[i];
+        if (e->kind == BL_EV_REPORT && n < 2 && !(n == 1 && bl_addr_eq(&seen[0], &e->report.addr)))
+            seen[n++] = e->report.addr;
+    }
+    ck_assert_uint_eq(n, 2);
+    to.peer = seen[_i];
+    ck_assert_int_eq(bl_connect(b, r->s->now, &to, &id, &op), 0);
+    r->conn[RIG_B] = stack_done(r->s, RIG_B, op, 6000000).done.conn;
+    r->conn[RIG_A] = stack_wait(r->s, RIG_A, BL_EV_CONNECTED, 1000000).connected.conn;
+    (void)pair_ok(r, RIG_B, NULL);
+}
+END_TEST
+
+/* Data of legacy pairing alone: the peer is a legacy one, whose keys have EDIV and Rand, one each
+ * way. */
+START_TEST(a_legacy_pairing_comes_back_in_both_roles)
+{
+    const uint8_t tk[16] = {0x5a, 1, 2, 3};
+    struct bl_addr a = stack_addr(r->s, RIG_A), b = stack_addr(r->s, RIG_B);
+
+    ck_assert_int_eq(bl_oob_set(r->s->end[RIG_B].host, &a, tk, NULL, NULL), 0);
+    ck_assert_int_eq(bl_oob_set(r->s->end[RIG_A].host, &b, tk, NULL, NULL), 0);
+    pair_connect(r);
+    struct bl_security security = pair_ok(r, RIG_B, NULL);
+    ck_assert(!security.secure_connections && security.authenticated && security.bonded);
+    const struct bl_bond *bond = pair_bond(r, RIG_B);
+    ck_assert(bond->has_local_ltk && bond->has_peer_ltk && bond->peer_ltk.ediv != 0);
+    ck_assert(memcmp(bond->local_ltk.key, bond->peer_ltk.key, 16) != 0);
+    pair_disconnect(r, RIG_B);
+    pair_connect(r);
+    pair_run(r, 500000);
+    ck_assert(pair_security(r, RIG_A).authenticated && pair_security(r, RIG_B).authenticated);
+    pair_disconnect(r, RIG_B);
+    pair_forget(r);
+    stack_connect(r->s, RIG_B, RIG_A, &r->conn[RIG_B], &r->conn[RIG_A]); /* the other way round */
+    pair_run(r, 500000);
+    ck_assert(pair_security(r, RIG_A).authenticated && pair_security(r, RIG_B).authenticated);
+    ck_assert_uint_eq(stack_counter(r->s, RIG_A, "pairings"), 1);
+}
+END_TEST
+
+/* Secure Connections only: what was made without them is no key any more. */
+START_TEST(a_legacy_bond_is_not_used_where_only_secure_connections_are)
+{
+    const uint8_t tk[16] = {0x5a, 1, 2, 3};
+    struct bl_addr a = stack_addr(r->s, RIG_A), b = stack_addr(r->s, RIG_B);
+    struct bl_config config;
+
+    ck_assert_int_eq(bl_oob_set(r->s->end[RIG_B].host, &a, tk, NULL, NULL), 0);
+    ck_assert_int_eq(bl_oob_set(r->s->end[RIG_A].host, &b, tk, NULL, NULL), 0);
+    pair_connect(r);
+    (void)pair_ok(r, RIG_B, NULL);
+    pair_disconnect(r, RIG_B);
+    config = pair_config_of(r, (size_t)_i);
+    config.le_secure = true;
+    pair_config(r, (size_t)_i, &config);
+    pair_connect(r);
+    pair_run(r, 500000);
+    ck_assert(!pair_security(r, RIG_A).encrypted && !pair_security(r, RIG_B).encrypted);
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 static Suite *pairing_suite(void)
@@ -729,6 +817,9 @@ static Suite *pairing_suite(void)
     tcase_add_loop_test(t, a_controller_that_dies_ends_the_pairing, 0, 80);
     tcase_add_test(t, several_links_pair_at_once);
     tcase_add_loop_test(t, every_kind_of_address_pairs_and_comes_back, 0, 18);
+    tcase_add_loop_test(t, each_advertising_set_pairs_by_its_own_address, 0, 2);
+    tcase_add_test(t, a_legacy_pairing_comes_back_in_both_roles);
+    tcase_add_loop_test(t, a_legacy_bond_is_not_used_where_only_secure_connections_are, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }
