@@ -38,7 +38,7 @@ enum fault {
     FAULT_BROKEN,    /* this one and all that follow */
 };
 
-static struct {
+static struct calls {
     enum fault fault;
     int countdown, error;
     bool short_writes;
@@ -541,7 +541,7 @@ START_TEST(loading_gives_what_waits_and_what_is_deleted_not)
     bonds_write(&store, now, &b);
     a.aware = true;
     bonds_write(&store, now, &a);
-    sys = (typeof(sys)){.fault = FAULT_BROKEN, .error = EIO};
+    sys = (struct calls){.fault = FAULT_BROKEN, .error = EIO};
     bonds_delete(&store, now, &b.identity);
     bonds_write(&store, now, &c);
     calm();
@@ -759,9 +759,9 @@ START_TEST(a_failure_at_any_step_loses_nothing_and_is_made_up_for)
             bool struck;
             do {
                 prepare(kind);
-                sys = (typeof(sys)){.fault = broken ? FAULT_BROKEN : FAULT_ERROR,
-                                    .error = errors[i],
-                                    .countdown = n++};
+                sys = (struct calls){.fault = broken ? FAULT_BROKEN : FAULT_ERROR,
+                                     .error = errors[i],
+                                     .countdown = n++};
                 scenario(kind);
                 struck = broken ? sys.countdown == 0 : sys.fault == FAULT_NONE;
                 calm();
@@ -805,7 +805,7 @@ END_TEST
 START_TEST(a_directory_that_cannot_be_written_is_used_when_it_can)
 {
     struct bl_bond b = bond_of(1, 7);
-    sys = (typeof(sys)){.fault = FAULT_BROKEN, .error = EROFS};
+    sys = (struct calls){.fault = FAULT_BROKEN, .error = EROFS};
     ck_assert_uint_eq(load(), 0);
     bonds_write(&store, now, &b);
     ck_assert_uint_eq(bonds_deadline(&store), now + BONDS_RETRY_US);
