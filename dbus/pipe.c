@@ -382,7 +382,7 @@ static void pipe_deliver(struct bus_pipe *p)
     struct pipe_batch *b = p->batch;
     char why[96];
 
-    while (b->next < b->n && !p->paused && !p->over && !p->freed) {
+    while (b && b->next < b->n && !p->paused && !p->over && !p->freed) {
         size_t i = b->next++, n = b->head[i].msg_len;
         if (!(b->head[i].msg_hdr.msg_flags & MSG_CTRUNC)) {
             pipe_over(p, NULL); /* the end of file */
@@ -449,13 +449,18 @@ static void pipe_read(struct bus_pipe *p)
     }
 }
 
+void bus_pipe_pause(struct bus_pipe *p)
+{
+    p->paused = true;
+}
+
 void bus_pipe_resume(struct bus_pipe *p)
 {
     if (!p->paused || p->over || p->busy)
         return;
     bool outer = pipe_enter(p);
     p->paused = false;
-    pipe_deliver(p); /* there is a batch: `packet` said to pause */
+    pipe_deliver(p); /* what is left of the batch in which `packet` said to pause */
     if (p->deaf && !p->paused && !p->over && !p->freed)
         pipe_read(p); /* there is more: without two changes of the watch for each batch */
     if (!p->paused && !p->over && !p->freed) {
@@ -463,6 +468,20 @@ void bus_pipe_resume(struct bus_pipe *p)
         pipe_want(p);
     }
     pipe_leave(p, outer);
+}
+
+/* An end that is still open is not read: its client could go on for ever. */
+bool bus_pipe_look(struct bus_pipe *p)
+{
+    struct pollfd f = {.fd = p->fd, .events = POLLRDHUP};
+
+    if (p->busy || poll(&f, 1, 0) <= 0 || !(f.revents & (POLLHUP | POLLRDHUP)))
+        return true;
+    bool outer = pipe_enter(p);
+    while (!p->paused && !p->over && !p->freed && pipe_receive(p))
+        pipe_deliver(p);
+    pipe_leave(p, outer);
+    return false;
 }
 
 void bus_pipe_close_in(struct bus_pipe *p)

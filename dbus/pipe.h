@@ -42,7 +42,12 @@ struct bus_pipe *bus_pipe_free(struct bus_pipe *p);
 /* To the client, at most BUS_PIPE_MAX octets. 0; -ENOBUFS: too much waits, over() has been called
  * (now or before). */
 int bus_pipe_send(struct bus_pipe *p, const uint8_t *data, size_t n);
+/* Takes nothing until bus_pipe_resume(), as if `packet` had said so. */
+void bus_pipe_pause(struct bus_pipe *p);
 void bus_pipe_resume(struct bus_pipe *p);
+/* Whether the client can still write, looked up now. If not, what it has written is handed over at
+ * once and over() is told, as long as `packet` does not say to wait: the pipe may be gone then. */
+bool bus_pipe_look(struct bus_pipe *p);
 /* The client may write no more (EPIPE): what it has written is handed over, then over() is told. */
 void bus_pipe_close_in(struct bus_pipe *p);
 /* The longest packet of the client's from now on (ATT_MTU has changed). */

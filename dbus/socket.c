@@ -13,6 +13,10 @@
  *
  * Nothing is read while a turn or a held packet waits, so that what a client can make the daemon
  * hold is one packet, and the rest waits in its own socket.
+ *
+ * A socket that its client has closed is not in the way of the next for the same handle, though
+ * what was written into it may still wait: the next is not read before that has gone. So there may
+ * be several, in order, of which the first alone is read and the last alone may be open.
  */
 
 #include "socket.h"
@@ -180,13 +184,26 @@ static size_t socket_max(const struct bus_adapter *a, uint16_t conn)
     return mtu > 3 ? (size_t)mtu - 3 : 0;
 }
 
+/* The one that its client has not closed; what a closed one has is taken first. */
+static struct bus_socket *socket_open(struct bus_adapter *a, const struct bus_socket_kind *kind,
+                                      uint16_t conn, uint16_t handle)
+{
+    list_each(l, next, sockets_of(a))
+    {
+        struct bus_socket *s = list_entry(l, struct bus_socket, link);
+        if (s->kind == kind && s->conn == conn && s->handle == handle && bus_pipe_look(s->pipe))
+            return s;
+    }
+    return NULL;
+}
+
 int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
                    struct bus_owner *owner, struct bus_conn *c, uint16_t handle, int *ret_fd,
                    sd_bus_error *error)
 {
     struct bus_adapter *a = c->adapter;
     uint16_t conn = c->info.conn;
-    struct bus_socket *s = bus_socket_find(a, kind, conn, handle);
+    struct bus_socket *s = socket_open(a, kind, conn, handle);
 
     if (s)
         return bus_error_set(error, BUS_BUSY,
@@ -213,6 +230,8 @@ int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
         close(*ret_fd);
         return r;
     }
+    if (bus_socket_find(a, kind, conn, handle))
+        bus_pipe_pause(s->pipe); /* until socket_turn_comes() */
     bus_thing_add(&s->thing, owner, &SOCKET);
     list_init(&s->of_attr);
     list_append(sockets_of(a), &s->link);
@@ -220,9 +239,30 @@ int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
     return 0;
 }
 
+static void socket_turn_comes(struct bus_timer *t, uint64_t now)
+{
+    struct bus_socket *s = list_entry(t, struct bus_socket, retry);
+
+    (void)now;
+    bus_pipe_resume(s->pipe);
+}
+
+/* Not from here: who ends one may be about to end the next. */
+static void socket_next(struct bus_adapter *a, struct bus_socket *s)
+{
+    if (!s)
+        return;
+    s->retry.fire = socket_turn_comes;
+    bus_timer_set(a, &s->retry, bus_now(a));
+}
+
 void bus_socket_end(struct bus_socket *s)
 {
+    bool first = bus_socket_find(s->adapter, s->kind, s->conn, s->handle) == s;
+
     list_remove(&s->link);
+    if (first)
+        socket_next(s->adapter, bus_socket_find(s->adapter, s->kind, s->conn, s->handle));
     list_remove(&s->of_attr);
     bus_timer_cancel(s->adapter, &s->retry);
     bus_timer_cancel(s->adapter, &s->late);

@@ -43,15 +43,17 @@ struct bus_socket {
     struct socket_turn *turn; /* the operation that the next packet waits for */
     uint8_t *held;            /* a packet that found no room, tried again by `retry` */
     size_t held_len;
-    struct bus_timer retry;
-    struct bus_timer late; /* its owner goes, and what it has written is still on its way */
+    struct bus_timer retry; /* or its turn has come, where another was before it */
+    struct bus_timer late;  /* its owner goes, and what it has written is still on its way */
 };
 
-/* The socket of this kind; NULL when there is none. */
+/* The first socket of this kind; NULL when there is none. Behind it there may be others, where its
+ * client has closed it. */
 struct bus_socket *bus_socket_find(struct bus_adapter *a, const struct bus_socket_kind *kind,
                                    uint16_t conn, uint16_t handle);
 /* A new one (*ret_fd: the client's end, for bus_socket_give()), and the owner a user of the
- * connection. Negative with error set: Busy where there is one already. */
+ * connection. Negative with error set: Busy where there is one already that is not closed. What a
+ * closed one has goes to the peer first. */
 int bus_socket_new(struct bus_socket **ret, const struct bus_socket_kind *kind,
                    struct bus_owner *owner, struct bus_conn *c, uint16_t handle, int *ret_fd,
                    sd_bus_error *error);

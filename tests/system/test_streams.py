@@ -268,10 +268,44 @@ async def test_one_reader_each():
             text = await error_of(link.acquire(side, member), "Busy")
             assert "the daemon" in text and f"0x{link.handle:04x}" in text, text
             s.close()
-            bled = link.a if side == "a" else link.b
-            await counted(bled, "sockets-open", 0)  # the daemon has seen the end
             s, _ = await link.acquire(side, member)
             s.close()
+
+
+async def test_closed_and_acquired_at_once():
+    """The daemon may not have seen the end yet, nor sent what is in it: neither is in the way, and
+    all comes in order. By several clients in turn; on both sides."""
+    async with World() as world:
+        link = await linked(world)
+        clients = [link.b.client, await link.b.new_client(), await link.b.new_client()]
+        written, _ = await link.acquire("a", "AcquireWrites")
+        notified, _ = await link.acquire("b", "AcquireNotify")
+        for i in range(50):
+            write, _ = await link.acquire("b", "AcquireWrite", client=clients[i % 3])
+            notify, _ = await link.acquire("a", "AcquireNotify")
+            for k in range(i % 6):
+                await send(write, bytes([i, k]))
+                await send(notify, bytes([k, i]))
+            write.close()
+            notify.close()
+        order = [(i, k) for i in range(50) for k in range(i % 6)]
+        assert await packets(written, len(order)) == [bytes([i, k]) for i, k in order]
+        assert await packets(notified, len(order)) == [bytes([k, i]) for i, k in order]
+        # Those that are only read end at once: the values go where they belong.
+        for i in range(50):
+            written.close()
+            notified.close()
+            written, _ = await link.acquire("a", "AcquireWrites")
+            notified, _ = await link.acquire("b", "AcquireNotify")
+        assert not link.a.client.seen("Written") and not link.b.client.seen("Notified")
+        write, _ = await link.acquire("b", "AcquireWrite")
+        notify, _ = await link.acquire("a", "AcquireNotify")
+        await send(write, b"up")
+        await send(notify, b"down")
+        assert await packet(written) == b"up"
+        assert await packet(notified) == b"down"
+        for bled in link.a, link.b:
+            await counted(bled, "sockets-open", 2)
 
 
 async def test_what_cannot_be_acquired():

@@ -338,6 +338,77 @@ START_TEST(what_was_written_before_the_end_is_handed_over_after_a_pause)
 }
 END_TEST
 
+START_TEST(looking_at_what_is_open_takes_nothing)
+{
+    open_pipe(&BOTH, 10, 1000);
+    ck_assert(bus_pipe_look(user.pipe));
+    write_packet("ab", 2);
+    ck_assert(bus_pipe_look(user.pipe));
+    ck_assert_uint_eq(user.packets, 0);
+    watches_run();
+    ck_assert_uint_eq(user.packets, 1);
+}
+END_TEST
+
+/* More than a turn of the loop takes. By closing (0) or by shutdown (1). */
+START_TEST(looking_at_what_is_closed_takes_all)
+{
+    open_pipe(&BOTH, 10, 1000);
+    for (uint8_t i = 0; i < 100; i++)
+        write_packet(&i, 1);
+    if (_i == 0) {
+        close(fd);
+        fd = -1;
+    } else {
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    }
+    ck_assert(!bus_pipe_look(user.pipe));
+    ck_assert_uint_eq(user.packets, 100);
+    ck_assert_uint_eq(user.last[0], 99);
+    ck_assert_uint_eq(user.overs, 1);
+    ck_assert_str_eq(user.why, "");
+    ck_assert(watches_none());
+}
+END_TEST
+
+START_TEST(looking_at_what_is_closed_and_waits_takes_nothing_more)
+{
+    open_pipe(&BOTH, 10, 1000);
+    user.take = 1;
+    write_packet("a", 1);
+    write_packet("bc", 2);
+    close(fd);
+    fd = -1;
+    for (int i = 0; i < 3; i++)
+        ck_assert(!bus_pipe_look(user.pipe));
+    ck_assert_uint_eq(user.packets, 1);
+    ck_assert_uint_eq(user.overs, 0);
+    bus_pipe_resume(user.pipe);
+    ck_assert_uint_eq(user.packets, 2);
+    bus_pipe_resume(user.pipe);
+    watches_run();
+    ck_assert_uint_eq(user.overs, 1);
+}
+END_TEST
+
+/* Before there was anything; whether the client writes meanwhile (1) or not (0). */
+START_TEST(paused_from_the_beginning)
+{
+    open_pipe(&BOTH, 10, 1000);
+    bus_pipe_pause(user.pipe);
+    if (_i == 1)
+        write_packet("a", 1);
+    watches_run();
+    ck_assert_uint_eq(user.packets, 0);
+    bus_pipe_resume(user.pipe);
+    ck_assert_uint_eq(user.packets, (unsigned)_i);
+    write_packet("bc", 2);
+    watches_run();
+    ck_assert_uint_eq(user.packets, (unsigned)_i + 1);
+    ck_assert_uint_eq(user.last_n, 2);
+}
+END_TEST
+
 START_TEST(one_client_does_not_keep_the_loop)
 {
     open_pipe(&BOTH, 20, 4096);
@@ -648,6 +719,10 @@ static Suite *suite(void)
     tcase_add_test(t, paused_pipe_fills_the_writers_socket);
     tcase_add_test(t, what_was_written_before_the_end_is_handed_over_after_a_pause);
     tcase_add_test(t, one_client_does_not_keep_the_loop);
+    tcase_add_test(t, looking_at_what_is_open_takes_nothing);
+    tcase_add_loop_test(t, looking_at_what_is_closed_takes_all, 0, 2);
+    tcase_add_test(t, looking_at_what_is_closed_and_waits_takes_nothing_more);
+    tcase_add_loop_test(t, paused_from_the_beginning, 0, 2);
     tcase_add_loop_test(t, may_be_freed_in_a_packet, 1, 12);
     tcase_add_test(t, may_be_freed_in_a_packet_after_a_pause);
     tcase_add_test(t, values_are_packets);

@@ -321,6 +321,120 @@ START_TEST(the_second_is_busy_and_names_the_first)
 }
 END_TEST
 
+/* Nothing has turned the loop between the end of the one and the call for the next. */
+START_TEST(a_closed_one_is_not_in_the_way_of_the_next)
+{
+    int fd = way(_i);
+
+    rig.host.gatt.result = 1;
+    for (uint8_t i = 0; i < 100; i++)
+        put(fd, i);
+    close(fd);
+    fd = acquired(":1.2", WAYS[_i].interface, WAYS[_i].member);
+    ck_assert_uint_eq(rig.host.gatt.commands, 100);
+    ck_assert_uint_eq(rig.host.gatt.value[0], 99);
+    ck_assert_uint_eq(open_sockets(), 1);
+    put(fd, 100);
+    watches_run();
+    ck_assert_uint_eq(rig.host.gatt.commands, 101);
+    close(fd);
+}
+END_TEST
+
+static const struct {
+    const char *interface, *member;
+} READ_WAYS[] = {{GATTS_INTERFACE, "AcquireWrites"}, {GATTC_INTERFACE, "AcquireNotify"}};
+
+START_TEST(a_closed_one_that_only_reads_is_not_in_the_way_either)
+{
+    const char *interface = READ_WAYS[_i].interface, *member = READ_WAYS[_i].member;
+
+    for (int i = 0; i < 5; i++) {
+        unsigned call = acquire(":1.2", interface, member);
+        for (int k = 0; k < 2 && _i == 1; k++) /* the CCCD is cleared and set again */
+            rig_done(&rig, rig.host.last_op, BL_OK);
+        ck_assert_str_eq(rig_answer(&rig, call), "reply");
+        ck_assert_uint_eq(open_sockets(), 1);
+        close(take_fd());
+    }
+    watches_run();
+    ck_assert_uint_eq(open_sockets(), 0);
+}
+END_TEST
+
+/* What comes out with each end of an operation. */
+START_TEST(what_a_closed_one_still_has_goes_before_the_next_ones)
+{
+    static const uint8_t order[] = {0, 1, 2, 10, 11, 20, 21};
+    int fd = way(_i);
+
+    rig.host.gatt.result = 0;
+    for (uint8_t i = 0; i < 3; i++)
+        put(fd, i);
+    close(fd);
+    fd = acquired(":1.2", WAYS[_i].interface, WAYS[_i].member);
+    put(fd, 10);
+    watches_run();
+    put(fd, 11);
+    close(fd);
+    close(acquired(":1.3", WAYS[_i].interface, WAYS[_i].member));
+    fd = acquired(":1.1", WAYS[_i].interface, WAYS[_i].member);
+    put(fd, 20);
+    put(fd, 21);
+    unsigned late = acquire(":1.2", WAYS[_i].interface, WAYS[_i].member);
+    ck_assert_str_eq(rig_answer(&rig, late), BUS_BUSY);
+    ck_assert_uint_eq(open_sockets(), 4);
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
+        for (int k = 0; k < 4; k++) {
+            watches_run();
+            bus_tick(rig.bus, rig.now);
+        }
+        ck_assert_uint_eq(rig.host.gatt.commands, i + 1);
+        ck_assert_uint_eq(rig.host.gatt.value[0], order[i]);
+        rig_done(&rig, rig.host.last_op, BL_OK);
+    }
+    ck_assert_uint_eq(open_sockets(), 1);
+    ck_assert(!hung_up(fd));
+    ck_assert_uint_eq(bus_deadline(rig.bus), TIMERQ_NEVER);
+    close(fd);
+    watches_run();
+    ck_assert_uint_eq(open_sockets(), 0);
+}
+END_TEST
+
+/* The one in the middle goes, then the connection. */
+START_TEST(those_that_wait_go_with_their_owner_and_their_connection)
+{
+    int fd = way(0);
+
+    rig.host.gatt.result = 0;
+    put(fd, 0);
+    put(fd, 1);
+    watches_run();
+    close(fd);
+    rig_call(&rig, ":1.5", A, "Attach", NONE);
+    int middle = acquired(":1.5", GATTC_INTERFACE, "AcquireWrite");
+    put(middle, 10);
+    unsigned detach = rig_call(&rig, ":1.5", A, "Detach", "");
+    int last = acquired(":1.2", GATTC_INTERFACE, "AcquireWrite");
+    put(last, 20);
+    rig.now += 5000000;
+    rig_run(&rig);
+    watches_run();
+    ck_assert_str_eq(rig_answer(&rig, detach), "reply");
+    ck_assert(hung_up(middle));
+    ck_assert_uint_eq(rig.host.gatt.commands, 1); /* the first still waits for its operation */
+    ck_assert_uint_eq(open_sockets(), 2);
+    disconnect_peer(CONN);
+    ck_assert(hung_up(last));
+    ck_assert_uint_eq(open_sockets(), 0);
+    ck_assert_uint_eq(rig.host.gatt.commands, 1);
+    ck_assert_uint_eq(bus_deadline(rig.bus), TIMERQ_NEVER);
+    close(middle);
+    close(last);
+}
+END_TEST
+
 /* By an exit (0) or by Detach (1). */
 START_TEST(what_a_leaving_owner_has_written_is_sent)
 {
@@ -669,6 +783,10 @@ static Suite *suite(void)
     tcase_add_loop_test(t, what_was_written_before_closing_is_sent, 0, 3);
     tcase_add_loop_test(t, limit_follows_the_mtu, 0, 3);
     tcase_add_loop_test(t, the_second_is_busy_and_names_the_first, 0, 3);
+    tcase_add_loop_test(t, a_closed_one_is_not_in_the_way_of_the_next, 0, 3);
+    tcase_add_loop_test(t, a_closed_one_that_only_reads_is_not_in_the_way_either, 0, 2);
+    tcase_add_loop_test(t, what_a_closed_one_still_has_goes_before_the_next_ones, 0, 3);
+    tcase_add_test(t, those_that_wait_go_with_their_owner_and_their_connection);
     tcase_add_loop_test(t, what_a_leaving_owner_has_written_is_sent, 0, 2);
     tcase_add_test(t, a_leaving_owner_does_not_wait_for_ever);
     tcase_add_test(t, detach_ends_sockets_and_then_replies);

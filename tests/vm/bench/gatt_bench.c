@@ -305,15 +305,10 @@ int bench_acquire(struct bench *b, const char *interface, const char *member, ui
 {
     sd_bus_message *reply = NULL;
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    int fd = -1, r = -EBUSY;
-    /* The one closed just before may not have been seen to be. */
-    for (int attempt = 0; r < 0 && attempt < 100; attempt++) {
-        sd_bus_error_free(&error);
-        r = sd_bus_call_method(b->bus, BUS_NAME, OBJECT, interface, member, &error, &reply,
+    int fd = -1;
+    int r = sd_bus_call_method(b->bus, BUS_NAME, OBJECT, interface, member, &error, &reply,
                                "qqa{sv}", b->conn, handle, 0);
-        if (r < 0 && !sd_bus_error_has_name(&error, "org.bled.Error.Busy"))
-            break;
-    }
+
     if (r < 0 || sd_bus_message_read(reply, "h", &fd) < 0) {
         fprintf(stderr, "gatt: %s: %s\n", member, error.message ? error.message : strerror(-r));
         exit(1);
