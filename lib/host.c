@@ -275,13 +275,10 @@ static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in 
 
 static void host_ready(struct bl_host *host, uint64_t now)
 {
-    struct bl_addr identity;
-
     host->state = BL_HOST_READY;
     host->radio.ready = true;
     bl_privacy_ready(&host->privacy, now);
-    (void)bl_privacy_identity(&host->privacy, &identity);
-    bl_smp_ready(host->smp, &identity);
+    bl_host_identity(host);
     bl_evq_push(&host->events, &(struct bl_event){.kind = BL_EV_READY});
     host_end_op(host, &host->lifecycle_op, BL_OK);
 }

@@ -29,9 +29,15 @@ int bl_host_set_config(struct bl_host *host, uint64_t now, const struct bl_confi
         return -EINVAL;
     if (config->rpa_timeout_s > 0xa1b8) /* Core 5.4, Vol 4, Part E, 7.8.45 */
         return -EINVAL;
+    if (config->io > BL_IO_KEYBOARD_DISPLAY ||
+        (config->min_key_size != 0 &&
+         (config->min_key_size < BL_SMP_KEY_MIN || config->min_key_size > BL_SMP_KEY_MAX)))
+        return -EINVAL;
     host->radio.config = *config;
     bl_privacy_configured(&host->privacy, now);
     bl_gatt_configured(&host->gatt, now);
+    if (bl_host_ready(host))
+        bl_host_identity(host);
     return host_done(host, now, 0);
 }
 

@@ -45,7 +45,9 @@ struct bl_host {
 void bl_host_pump(struct bl_host *host, uint64_t now);
 /* The same after what concerns attributes alone. */
 void bl_host_pump_gatt(struct bl_host *host, uint64_t now);
-/* host_security.c: what lib/smp has to tell the others. */
+/* host_security.c: who we are for peers, which may have changed. */
+void bl_host_identity(struct bl_host *host);
+/* What lib/smp has to tell the others. */
 void bl_host_security(struct bl_host *host, uint64_t now);
 /* What is to be kept of bonded clients goes into their bonds. */
 void bl_host_keep(struct bl_host *host, uint64_t now);

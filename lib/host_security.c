@@ -96,6 +96,16 @@ static void security_bond(struct bl_host *host, uint64_t now, const struct bl_ad
     security_of_all(host, now);
 }
 
+/* One who has no public address is known by a static one, made now if there is none. */
+void bl_host_identity(struct bl_host *host)
+{
+    struct bl_addr identity;
+
+    if (bl_privacy_identity(&host->privacy, &identity) ||
+        bl_privacy_static(&host->privacy, &identity) == 0)
+        bl_smp_ready(host->smp, &identity);
+}
+
 void bl_host_security(struct bl_host *host, uint64_t now)
 {
     struct bl_smp_news news;

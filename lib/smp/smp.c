@@ -333,7 +333,9 @@ int bl_smp_pair(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl_p
         *op = mine;
         return 0;
     }
-    if (c->security.encrypted && smp_good_enough(&level, params)) {
+    bool less = (params->has_bond && params->bond && !level.bonded) ||
+                (params->has_mitm && params->mitm && !level.authenticated);
+    if (c->security.encrypted && !less && smp_good_enough(&level, params)) {
         *op = mine;
         c->want = (struct bl_pair_params){0};
         smp_op_done(s, c, BL_OK);

@@ -99,6 +99,11 @@ static void pair_keep_level(struct bl_pairing_params *p, const struct bl_bond *b
         p->min_key_size = ltk->size;
 }
 
+static enum bl_io pair_io(uint8_t io)
+{
+    return io <= BL_IO_KEYBOARD_DISPLAY ? (enum bl_io)io : BL_IO_NONE;
+}
+
 /* An address of ours that is no private one is what the peer will know us by again. */
 static struct bl_addr pair_own_identity(const struct bl_smp *s, const struct smp_conn *c)
 {
@@ -120,7 +125,7 @@ static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pa
         .initiator = c->link.role == BL_ROLE_CENTRAL,
         .own = c->link.own,
         .peer = c->link.peer,
-        .io = (enum bl_io)(want->has_io ? want->io : config->io),
+        .io = pair_io(want->has_io ? want->io : config->io),
         .bond = want->has_bond ? want->bond : config->bond,
         .mitm = want->has_mitm ? want->mitm : config->mitm,
         .secure_connections = true,

@@ -502,6 +502,14 @@ START_TEST(arguments_are_checked)
     ck_assert_int_eq(bl_passkey(host, r->s->now, r->conn[RIG_B], BL_PASSKEY_INPUT, 1), -ENOENT);
     ck_assert_int_eq(bl_passkey_refuse(host, r->s->now, r->conn[RIG_B]), -ENOENT);
     ck_assert_int_eq(bl_keypress(host, r->s->now, r->conn[RIG_B], 1), -ENOENT);
+    struct bl_config config = pair_config_of(r, RIG_B);
+    config.io = 5;
+    ck_assert_int_eq(bl_host_set_config(host, r->s->now, &config), -EINVAL);
+    config.io = 0;
+    config.min_key_size = 6;
+    ck_assert_int_eq(bl_host_set_config(host, r->s->now, &config), -EINVAL);
+    config.min_key_size = 17;
+    ck_assert_int_eq(bl_host_set_config(host, r->s->now, &config), -EINVAL);
 }
 END_TEST
 
@@ -775,6 +783,19 @@ START_TEST(a_legacy_bond_is_not_used_where_only_secure_connections_are)
 }
 END_TEST
 
+/* A wish that the link does not fulfil is not fulfilled by finding it encrypted. */
+START_TEST(a_bond_that_is_asked_for_is_made)
+{
+    const struct bl_pair_params without = {.has_bond = true};
+    const struct bl_pair_params with = {.has_bond = true, .bond = true};
+
+    pair_connect(r);
+    ck_assert(!pair_ok(r, RIG_B, &without).bonded);
+    ck_assert(pair_ok(r, RIG_B, &with).bonded);
+    ck_assert_ptr_nonnull(pair_bond(r, RIG_A));
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 static Suite *pairing_suite(void)
@@ -820,6 +841,7 @@ static Suite *pairing_suite(void)
     tcase_add_loop_test(t, each_advertising_set_pairs_by_its_own_address, 0, 2);
     tcase_add_test(t, a_legacy_pairing_comes_back_in_both_roles);
     tcase_add_loop_test(t, a_legacy_bond_is_not_used_where_only_secure_connections_are, 0, 2);
+    tcase_add_test(t, a_bond_that_is_asked_for_is_made);
     suite_add_tcase(s, t);
     return s;
 }
