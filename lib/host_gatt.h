@@ -60,7 +60,8 @@ struct bl_gatts_descriptor {
 
 struct bl_gatts_characteristic {
     struct bl_uuid uuid;
-    uint32_t flags; /* enum bl_gatt_flag */
+    uint32_t flags; /* enum bl_gatt_flag; writing the CCCD asks for the security of both the
+                     * value's reading and its writing */
     const uint8_t *value;
     uint16_t len;
     uint16_t max_len; /* 0..512; len may be more, and is what fits then */
@@ -117,17 +118,18 @@ int bl_gatts_write(struct bl_host *host, uint64_t now, uint16_t handle, const ui
 /* The size of the buffer, 0..512; cuts what is longer. -ENOENT, -EMSGSIZE. */
 int bl_gatts_set_buffer(struct bl_host *host, uint16_t handle, uint16_t len, bool append);
 /* Which remote accesses wait for bl_gatts_reply(), on top of what the flags say; and whether reads
- * are told of (BL_EV_GATTS_READ with request 0). -ENOENT. */
+ * are told of (BL_EV_GATTS_READ with request 0). For this handle alone: a characteristic's
+ * descriptors stay as they were, and have their own calls. -ENOENT. */
 int bl_gatts_set_authorization(struct bl_host *host, uint16_t handle, bool reads, bool writes);
 int bl_gatts_set_read_events(struct bl_host *host, uint16_t handle, bool on);
 
-/* value NULL: the stored one. At most ATT_MTU-3 octets go out, and never more than 512; *ret_sent of
- * them. notify: 1 queued, 0 *op ends when it is. indicate: *op ends when it is confirmed, after
- * BL_EV_GATTS_INDICATE_DONE; they queue, BL_MAX_INDICATIONS for a connection (-EAGAIN). Whether the
- * peer subscribed is not asked. A peer that keeps a cache and has not learnt of a change of the
- * database yet may get neither (Core 5.4, Vol 3, Part G, 2.5.2.1): a notification is not sent then
- * (*ret_sent is 0, as for an empty one), an indication waits. -ENOENT: not a characteristic's
- * value. */
+/* value NULL: the stored one. At most ATT_MTU-3 octets go out, and never more than 512; *ret_sent
+ * of them. notify: 1 queued, 0 *op ends when it is. indicate: *op ends when it is confirmed, after
+ * BL_EV_GATTS_INDICATE_DONE; they queue, BL_MAX_INDICATIONS for a connection (-EAGAIN). Whether
+ * the peer subscribed is not asked. A peer that keeps a cache (Robust Caching) and has not learnt
+ * of a change of the database yet may get neither (Core 5.4, Vol 3, Part G, 2.5.2.1): a
+ * notification is not sent then, nor later (*ret_sent is 0, as for an empty one), an indication
+ * waits. -ENOENT: not a characteristic's value. */
 int bl_gatts_notify(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,
                     const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op);
 int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,

@@ -503,6 +503,30 @@ async def test_reads_and_writes_wait_for_leave():
         await refused("NotFound", p.serve("SetAuthorization", "qbbq", 3, True, True, 8))
 
 
+async def test_leave_is_asked_for_what_was_named():
+    """SetAuthorization is for one handle; what a characteristic is added with, for its descriptors too."""
+    async with World() as world:
+        p = await Peers.start(world)
+        said = [characteristic("2901", READ | WRITE, b"said")]
+        _, (value, descriptor) = await p.add(
+            characteristic("2a37", READ | NOTIFY, b"value", descriptors=said))
+        await p.serve("SetAuthorization", "qbbq", value, True, True, 0x08)
+        assert await p.peer_reads(descriptor) == b"said"
+        await p.subscribe(value, 1)
+        assert not p.a.client.seen("ReadRequested")
+        await p.serve("SetAuthorization", "qbbq", value, False, False, 0x08)
+        await p.serve("SetAuthorization", "qbbq", descriptor, True, False, 0x08)
+        assert await p.peer_reads(value) == b"value"
+        _, (_, other) = await p.add(characteristic("2a38", READ, b"", descriptors=said,
+                                                   authorize_reads=True))
+        for handle in descriptor, other:
+            read = asyncio.ensure_future(p.peer_reads(handle))
+            asked = await p.a.client.expect("ReadRequested")
+            assert asked.args[1:] == [p.mine, handle], asked
+            await p.serve("Reply", "uqa{sv}", asked.args[0], 0, {})
+            assert await read == b"said"
+
+
 async def test_silence_refuses():
     async with World(controllers=3) as world:
         p = await Peers.start(world)
