@@ -176,7 +176,7 @@ static bool pairing_legal(const struct bl_smp_features *f)
 {
     return f->io <= BL_IO_KEYBOARD_DISPLAY && f->oob <= 1 &&
            (f->auth & BL_SMP_AUTH_BONDING_MASK) <= BL_SMP_AUTH_BONDING &&
-           f->max_key_size >= BL_SMP_KEY_MIN && f->max_key_size <= BL_SMP_KEY_MAX;
+           f->max_key_size <= BL_SMP_KEY_MAX;
 }
 
 /* A flag is a claim: a peer that says it has our data when there are none out, or that means
@@ -202,7 +202,7 @@ static bool pairing_objects(struct bl_pairing *p, enum bl_smp_reason *ret)
     bl_smp_choose(i, r, &p->choice);
     p->key_size = i->max_key_size < r->max_key_size ? i->max_key_size : r->max_key_size;
     p->bonding = (i->auth & r->auth & BL_SMP_AUTH_BONDING) != 0;
-    if (p->key_size < params->min_key_size)
+    if (p->key_size < params->min_key_size || p->key_size < BL_SMP_KEY_MIN)
         *ret = BL_SMP_ENCRYPTION_KEY_SIZE;
     else if ((params->sc_only && !p->choice.secure_connections) ||
              (params->must_authenticate && !p->choice.authenticated))

@@ -518,14 +518,32 @@ END_TEST
 START_TEST(key_size_below_the_minimum)
 {
     for (enum pair_way way = 0; way < WAYS; way++)
-        for (uint8_t size = 7; size < 16; size++)
+        for (uint8_t size = 0; size < 16; size++)
             expect_of_feature(way, _i, KEY_SIZE, size, SMP(ENCRYPTION_KEY_SIZE));
 }
 END_TEST
 
-START_TEST(key_size_that_there_is_none_of)
+/* 6 is none, whatever minimum is configured. */
+START_TEST(key_size_below_seven)
 {
-    static const uint8_t sizes[] = {0, 1, 6, 17, 18, 128, 255};
+    for (enum pair_way way = 0; way < WAYS; way++)
+        for (uint8_t min = 0; min <= 7; min += 7) {
+            struct pair w;
+
+            pair_init_way(&w, way);
+            w.i.params.min_key_size = w.r.params.min_key_size = min;
+            (_i ? &w.i : &w.r)->params.max_key_size = 6;
+            pair_start(&w);
+            pair_run(&w);
+            pair_assert_failed(&w, SMP(ENCRYPTION_KEY_SIZE));
+            pair_deinit(&w);
+        }
+}
+END_TEST
+
+START_TEST(key_size_over_sixteen)
+{
+    static const uint8_t sizes[] = {17, 18, 128, 255};
 
     for (enum pair_way way = 0; way < WAYS; way++)
         for (size_t i = 0; i < sizeof(sizes); i++)
@@ -687,7 +705,8 @@ int main(void)
     tcase_add_test(t, dhkey_check_out_of_order);
     tcase_add_test(t, any_bit_changed_on_its_way);
     tcase_add_loop_test(t, key_size_below_the_minimum, 0, 2);
-    tcase_add_loop_test(t, key_size_that_there_is_none_of, 0, 2);
+    tcase_add_loop_test(t, key_size_below_seven, 0, 2);
+    tcase_add_loop_test(t, key_size_over_sixteen, 0, 2);
     tcase_add_loop_test(t, keys_are_as_long_as_both_can, 0, 2);
     tcase_add_test(t, downgrade_from_secure_connections_to_legacy_by_somebody_in_the_middle);
     tcase_add_loop_test(t, downgrade_from_secure_connections_to_legacy_by_the_peer, 0, 2);
