@@ -506,6 +506,12 @@ async def test_out_of_band_arguments():
         await refused("NoResources", b.call("Pairing1", "SetOob", "ysa{sv}", *peer, options(tk=good)))
 
 
+def on_disk(world, bled):
+    """Files that hold a bond: those that were not there before there was one."""
+    return sorted(p.name for p in (world.dir / f"{bled.tag}.state").rglob("*")
+                  if p.is_file() and "bond" in str(p.parent.name) and p.name != "controller")
+
+
 class Provider:
     """A store of secrets in a dictionary, as an application would have it."""
 
@@ -517,6 +523,11 @@ class Provider:
         await self.bled.call("Pairing1", "ProvideSecrets", "a{sv}", {}, client=self.client)
         self.task = asyncio.ensure_future(self.serve())
         return self
+
+    async def until(self, count):
+        while len(self.store) != count:
+            self.stored.clear()
+            await asyncio.wait_for(self.stored.wait(), DEADLINE)
 
     async def serve(self):
         while True:
@@ -550,11 +561,11 @@ async def test_provider_of_secrets_keeps_bonds_across_a_restart():
         keeper = await Provider(b, await b.new_client()).start()
         await refused("Busy", b.call("Pairing1", "ProvideSecrets", "a{sv}", {}))
         mine, theirs = await connected(a, b)
-        await pair(b, theirs)
-        await asyncio.wait_for(keeper.stored.wait(), DEADLINE)
-        assert len(keeper.store) == 1, keeper.store
+        await bonded(a, b, mine, theirs)
+        await keeper.until(1)
         store = keeper.store
-        assert not list((world.dir / "b.state").rglob("*bond*/*")), "nothing is written to disk"
+        assert on_disk(world, b) == [], "nothing is written to disk"
+        assert on_disk(world, a) != [], "where it would be"
         assert not b.client.seen("SecretStored") and not b.client.seen("SecretRequested")
         keeper.task.cancel()
         await b.stop()
@@ -581,11 +592,9 @@ async def test_provider_deletes_and_leaves():
         keeper = await Provider(b, client).start()
         mine, theirs = await connected(a, b)
         await bonded(a, b, mine, theirs)
-        assert len(keeper.store) == 1
+        await keeper.until(1)
         await b.call("Pairing1", "DeleteBond", "ys", *peer)
-        while keeper.store:
-            keeper.stored.clear()
-            await asyncio.wait_for(keeper.stored.wait(), DEADLINE)
+        await keeper.until(0)
         await b.client.expect("PeripheralDisconnected", theirs)
         await a.call("Pairing1", "DeleteBond", "ys", *await b.address())
         mine, theirs = await connected(a, b)
@@ -596,6 +605,26 @@ async def test_provider_deletes_and_leaves():
         assert await bonds(b) == {}
         await refused("NotFound", b.call("Pairing1", "Reply", "ubay", 1, True, b""))
         await b.call("Pairing1", "ProvideSecrets", "a{sv}", {})
+
+
+async def test_own_store_serves_again_when_the_provider_is_killed():
+    async with World() as world:
+        a, b = await two(world)
+        kind, addr = await a.address()
+        mine, theirs = await connected(a, b)
+        await bonded(a, b, mine, theirs)
+        kept = on_disk(world, b)
+        assert len(kept) == 1, kept
+        victim = await world.victim(b, ["Pairing1", "ProvideSecrets", "a{sv}", [{}], True])
+        assert await bonds(b) == {}
+        await world.kill(victim, b.client)
+        await b.logged("has left; its bonds are forgotten")
+        assert list(await bonds(b)) == [addr]
+        assert on_disk(world, b) == kept
+        await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
+        await a.client.expect("CentralDisconnected")
+        mine, theirs = await connected(a, b)
+        await b.client.expect("EncryptionUpdated", theirs, True, False, True, 16)
 
 
 async def test_replies_that_are_none():
