@@ -272,6 +272,54 @@ START_TEST(a_responder_that_grants_more_than_was_asked)
 }
 END_TEST
 
+/* The peer wants one kind of key of us: 3.6.1 */
+struct want {
+    bool of_initiator;
+    unsigned given[16]; /* by code */
+};
+
+static void want_only(struct pair *w, bool from_initiator, uint8_t *pdu, size_t *n)
+{
+    struct want *want = w->arg;
+    bool key = pdu[0] >= BL_SMP_ENCRYPTION_INFORMATION && pdu[0] <= BL_SMP_SIGNING_INFORMATION;
+
+    (void)n;
+    if (key && from_initiator == want->of_initiator)
+        want->given[pdu[0]]++;
+}
+
+START_TEST(a_side_gives_what_was_asked_for_and_nothing_else)
+{
+    for (enum pair_way way = WAY_LEGACY_JUST_WORKS; way <= WAY_SC_JUST_WORKS;
+         way += WAY_SC_JUST_WORKS)
+        for (uint8_t keys = 0; keys < 8; keys++) {
+            struct want want = {.of_initiator = _i};
+            struct pair w;
+
+            pair_init_way(&w, way);
+            w.unplugged = true;
+            w.tamper = want_only;
+            w.arg = &want;
+            pair_start(&w);
+            pair_run(&w);
+            /* As if that had been agreed on: a change on the way would be found out. */
+            struct bl_pairing *giver = _i ? w.i.p : w.r.p, *taker = _i ? w.r.p : w.i.p;
+            giver->to_send &= keys;
+            taker->wanted &= keys;
+            w.unplugged = false;
+            pair_run(&w);
+            pair_assert_done(&w);
+            bool ltk = way == WAY_LEGACY_JUST_WORKS && (keys & BL_SMP_DIST_ENC);
+            ck_assert_uint_eq(want.given[BL_SMP_ENCRYPTION_INFORMATION], ltk);
+            ck_assert_uint_eq(want.given[BL_SMP_CENTRAL_IDENTIFICATION], ltk);
+            ck_assert_uint_eq(want.given[BL_SMP_IDENTITY_INFORMATION], keys >> 1 & 1);
+            ck_assert_uint_eq(want.given[BL_SMP_IDENTITY_ADDRESS], keys >> 1 & 1);
+            ck_assert_uint_eq(want.given[BL_SMP_SIGNING_INFORMATION], keys >> 2 & 1);
+            pair_deinit(&w);
+        }
+}
+END_TEST
+
 START_TEST(a_side_that_does_not_bond_gives_and_takes_no_keys)
 {
     for (enum pair_way way = 0; way < WAYS; way++) {
@@ -328,6 +376,7 @@ int main(void)
     tcase_add_loop_test(t, ltk_all_zero_when_shortened, 0, 2);
     tcase_add_test(t, irk_and_csrk_all_zero);
     tcase_add_test(t, a_responder_that_grants_more_than_was_asked);
+    tcase_add_loop_test(t, a_side_gives_what_was_asked_for_and_nothing_else, 0, 2);
     tcase_add_loop_test(t, a_side_that_does_not_bond_gives_and_takes_no_keys, 0, 2);
     tcase_add_test(t, without_an_ltk_there_is_no_bond);
     suite_add_tcase(s, t);

@@ -84,6 +84,25 @@ START_TEST(out_of_band_without_the_peers_random)
 }
 END_TEST
 
+/* Tables 2.6 and 2.7: of a legacy pairing both sides have to have the data. */
+START_TEST(without_data_on_both_sides_a_legacy_pairing_does_not_use_it)
+{
+    struct pair w;
+
+    pair_init_way(&w, WAY_LEGACY_OOB);
+    (_i % 2 ? &w.i : &w.r)->params.oob = NULL;
+    if (_i >= 2) { /* then by a passkey, where they can */
+        w.i.params.io = BL_IO_DISPLAY_ONLY;
+        w.r.params.io = BL_IO_KEYBOARD_ONLY;
+    }
+    pair_start(&w);
+    pair_run(&w);
+    pair_assert_done(&w);
+    ck_assert(w.i.keys.authenticated == (_i >= 2));
+    pair_deinit(&w);
+}
+END_TEST
+
 /* A TK alone is for a legacy pairing, whatever both can; but not where one must not. */
 START_TEST(out_of_band_by_tk_is_legacy_unless_that_is_refused)
 {
@@ -121,6 +140,7 @@ int main(void)
     tcase_add_loop_test(t, out_of_band_turned_into_a_legacy_one, 0, 2);
     tcase_add_loop_test(t, out_of_band_with_another_secret, 0, 2);
     tcase_add_loop_test(t, out_of_band_without_the_peers_random, 0, 2);
+    tcase_add_loop_test(t, without_data_on_both_sides_a_legacy_pairing_does_not_use_it, 0, 4);
     tcase_add_loop_test(t, out_of_band_by_tk_is_legacy_unless_that_is_refused, 0, 2);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
