@@ -261,7 +261,6 @@ void bus_gattc_on_services_changed(struct bus_adapter *a, const struct bl_event 
 {
     struct bus_conn *c = bus_conn_find(a, e->gatt.conn, NULL);
 
-    bus_gattc_subscribe_changed(a, e->gatt.conn, e->gatt.start, e->gatt.end);
     if (c)
         bus_emit(a, bus_conn_audience(c), GATTC_INTERFACE, "ServicesChanged", "qqq", e->gatt.conn,
                  e->gatt.start, e->gatt.end);

@@ -28,6 +28,7 @@ struct bus_sub {
     uint8_t confirmed;     /* what of it the peer has taken */
     bool made_use;         /* the owner was no user of the connection before */
     bool ending;           /* its owner goes: it ends with the write, whatever that brings */
+    struct bus_timer late; /* or then */
     struct bus_pipe *pipe; /* AcquireNotify: values go there in place of signals; else NULL */
 };
 
@@ -45,9 +46,9 @@ struct bus_sub *bus_sub_new(struct bus_adapter *a, struct bus_owner *owner, stru
 /*
  * Has the CCCD written so that s gets what it wants; s->bits has just been set. Writes of one CCCD
  * follow each other, and calls that want nothing more than the one under way share its outcome.
- * 1: nothing is to be written. 0: the call waits, by call->waiting (bus_call_go(call, 0) is the
- * caller's), and its kind's done() is told the outcome as of an operation; when that is a failure
- * it calls bus_sub_failed() or bus_sub_end(). Negative: as bl_gattc_subscribe().
+ * 0: the call waits, by call->waiting (bus_call_go(call, 0) is the caller's), and its kind's done()
+ * is told the outcome as of an operation; when that is a failure it calls bus_sub_failed() or
+ * bus_sub_end(). Negative: as bl_gattc_subscribe().
  */
 int bus_sub_write(struct bus_sub *s, struct bus_call *call);
 /* What bus_sub_write() began for `bits` has failed: s becomes what it was, or ends if it was

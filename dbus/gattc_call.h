@@ -74,9 +74,6 @@ int bus_gattc_method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *
 void bus_gattc_subscribe_retry(struct bus_adapter *a);
 void bus_gattc_subscribe_conn_gone(struct bus_adapter *a, uint16_t conn, bl_status status);
 void bus_gattc_subscribe_deinit(struct bus_adapter *a);
-/* What was known of the CCCDs of these handles is no more. */
-void bus_gattc_subscribe_changed(struct bus_adapter *a, uint16_t conn, uint16_t start,
-                                 uint16_t end);
 uint64_t bus_gattc_subscription_count(const struct bus_adapter *a);
 
 /* gattc_listen.c */

@@ -55,7 +55,8 @@ struct acquire_call {
     struct bus_call call;
     struct bus_socket *socket; /* NULL: it has gone meanwhile */
     uint16_t conn, handle;
-    int fd; /* the client's end */
+    int fd;    /* the client's end */
+    bool open; /* bits were not given: what the peer does not notify it may indicate */
 };
 
 static void notify_gone(struct bus_socket *s)
@@ -93,11 +94,32 @@ void bus_gattc_pipe_conn_gone(struct bus_adapter *a, uint16_t conn)
     bus_sockets_conn_gone(a, conn, false);
 }
 
+/* Whether the peer said no to what was asked for, and not to whoever asked. */
+static bool acquire_may_indicate(bl_status status)
+{
+    static const uint8_t to_asker[] = {0x05, 0x08, 0x0a, 0x0c, 0x0f};
+
+    return status > 0 && status < 0x100 && !memchr(to_asker, status, sizeof(to_asker));
+}
+
+/* Once more, for indications. */
+static bool acquire_again(struct acquire_call *g, bl_status status)
+{
+    if (!g->open || !g->socket || !g->socket->sub || !acquire_may_indicate(status))
+        return false;
+    g->open = false;
+    g->socket->sub->bits = 2;
+    return bus_sub_write(g->socket->sub, &g->call) == 0;
+}
+
 static void acquire_done(struct bus_call *call, const struct bl_event *e)
 {
     struct acquire_call *g = (struct acquire_call *)call;
-    struct bus_socket *s = steal_ptr(g->socket);
 
+    call->parked = acquire_again(g, e->done.status);
+    if (call->parked)
+        return;
+    struct bus_socket *s = steal_ptr(g->socket);
     if (s)
         s->subscribing = NULL;
     if (e->done.status != BL_OK) {
@@ -143,8 +165,10 @@ struct acquire_opts {
     uint8_t bits;
 };
 
+enum { ACQUIRE_BITS = 0 }; /* its row */
+
 static const struct bus_opt ACQUIRE_OPTS[] = {
-    {"bits", "y", offsetof(struct acquire_opts, bits), .min = 1, .max = 2},
+    {"bits", "y", offsetof(struct acquire_opts, bits), .min = 1, .max = 3},
 };
 
 /* Subscribes; the call is the socket's and answered when the peer has. 1 or negative. */
@@ -160,13 +184,9 @@ static int notify_begin(struct bus_socket *s, struct bus_call *call, sd_bus_erro
         bus_socket_undo(s);
         return r;
     }
-    if (r > 0 || !call->wait)
+    if (!call->wait)
         bus_call_reply(call, "hq", g->fd, mtu);
-    if (r > 0)
-        bus_call_free(call);
-    else
-        bus_call_go(call, 0);
-    return 1;
+    return bus_call_go(call, 0);
 }
 
 int bus_gattc_method_acquire_notify(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -194,6 +214,7 @@ int bus_gattc_method_acquire_notify(sd_bus_message *m, void *userdata, sd_bus_er
 
     struct acquire_call *g = (struct acquire_call *)call;
     g->fd = -1;
+    g->open = !bus_opts_given(&o.head, ACQUIRE_BITS);
     g->conn = c->info.conn;
     g->handle = handle;
     r = bus_socket_new(&g->socket, &NOTIFY, owner, c, handle, &fd, error);

@@ -8,9 +8,10 @@
  *
  *     settled ---(want != have)---> writing ---(outcome)---> settled, or writing the next
  *
- * Calls wait in `now` for the write under way and in `next` for the one behind it. What a CCCD is
- * before our first write is not known (a bonded peer remembers it), so that one is always made. A
- * value that the peer refused is not written again by itself.
+ * Calls wait in `now` for the write under way and in `next` for the one behind it. Whoever asks is
+ * answered by a write of its own or one that it shares, never from what the CCCD was last: the peer
+ * may have put other services there, and somebody may have written it by hand. A value that the
+ * peer refused is not written again by itself.
  *
  * What is notified goes to the subscribers of that handle, a copy each; where there is none, to all
  * users of the connection.
@@ -23,6 +24,7 @@
 enum {
     GATTC_REFUSED_NONE = 0xff,
     GATTC_MAX_SUBS = 1024, /* of one owner */
+    GATTC_RELEASE_US = 2000000,
 };
 
 struct gattc_target {
@@ -31,7 +33,6 @@ struct gattc_target {
     uint16_t conn, handle;
     struct list subs; /* struct bus_sub.link */
     bool known;
-    bool doubtful;   /* the peer's services have changed since: a caller has it written again */
     uint8_t have;    /* what the CCCD is, if known */
     uint8_t asked;   /* what is being written */
     uint8_t refused; /* what the peer would not have last */
@@ -102,6 +103,7 @@ static uint8_t target_union(const struct gattc_target *t, const struct bus_sub *
 static void sub_free(struct bus_sub *s)
 {
     list_remove(&s->link);
+    bus_timer_cancel(s->adapter, &s->late);
     if (s->pipe)
         bus_gattc_pipe_sub_gone(s);
     bus_thing_remove(&s->thing);
@@ -112,8 +114,12 @@ static void sub_free(struct bus_sub *s)
 static void calls_end(struct list *calls, bl_status status)
 {
     struct bl_event e = {.kind = BL_EV_OP_DONE, .done = {.status = status}};
+    struct list ended; /* those of now: one may ask again */
 
-    for (struct list *l; (l = list_pop(calls));) {
+    list_init(&ended);
+    for (struct list *l; (l = list_pop(calls));)
+        list_append(&ended, l);
+    for (struct list *l; (l = list_pop(&ended));) {
         struct bus_call *call = list_entry(l, struct bus_call, waiting);
         call->kind->done(call, &e);
         if (call->op == 0 && !call->parked)
@@ -210,7 +216,6 @@ static void cccd_done(struct bus_call *call, const struct bl_event *e)
     t->writing = NULL;
     if (status == BL_OK) {
         t->known = true;
-        t->doubtful = false;
         t->have = t->asked;
         t->refused = GATTC_REFUSED_NONE;
         list_each(l, next, &t->subs)
@@ -261,13 +266,26 @@ uint8_t bus_sub_union(struct bus_adapter *a, uint16_t conn, uint16_t handle,
     return t ? target_union(t, except) : 0;
 }
 
-/* The owner goes: Detach waits for the peer to know. */
+/* The peer took too long: what its owner still has is not to wait for it. The write goes on. */
+static void sub_late(struct bus_timer *timer, uint64_t now)
+{
+    struct bus_sub *s = list_entry(timer, struct bus_sub, late);
+    struct gattc_target *t = s->target;
+
+    (void)now;
+    sub_free(s);
+    target_settle(t, BL_DISCONNECTED);
+}
+
+/* The owner goes: what else it has waits for the peer to know, but not for long. */
 static void sub_release(struct bus_thing *thing)
 {
     struct bus_sub *s = list_entry(thing, struct bus_sub, thing);
 
     s->ending = true;
     s->bits = 0;
+    s->late.fire = sub_late;
+    bus_timer_set(s->adapter, &s->late, bus_now(s->adapter) + GATTC_RELEASE_US);
     if (s->pipe)
         bus_gattc_pipe_sub_gone(s);
     target_settle(s->target, BL_DISCONNECTED);
@@ -311,16 +329,11 @@ static bool sub_is_served(const struct gattc_target *t, const struct bus_sub *s)
 int bus_sub_write(struct bus_sub *s, struct bus_call *call)
 {
     struct gattc_target *t = s->target;
-    uint8_t want = target_union(t, NULL);
 
     if (t->writing) {
-        bool same = want == t->asked || sub_is_served(t, s);
+        bool same = target_union(t, NULL) == t->asked || sub_is_served(t, s);
         list_append(same ? &t->now : &t->next, &call->waiting);
         return 0;
-    }
-    if (t->known && !t->doubtful && want == t->have) {
-        s->confirmed = s->bits;
-        return 1;
     }
     list_append(&t->next, &call->waiting);
     int r = target_write(t);
@@ -402,24 +415,14 @@ static const struct gattc_kind SUBSCRIBE = {
     .done_handle = true,
 };
 
-/* There is nothing to wait for. */
-static int subscribe_at_once(struct gattc_call *g)
-{
-    bus_call_go(&g->call, 0);
-    bus_gattc_call_end(g, BL_OK);
-    bus_call_free(&g->call);
-    return 1;
-}
-
-/* The caller has no subscription: only a CCCD that nobody knows anything of is written. */
+/* The caller has no subscription: what the others want is written all the same, over whatever was
+ * written by hand. */
 static int unsubscribe_nothing(struct bus_adapter *a, struct gattc_call *g, sd_bus_error *error)
 {
     struct gattc_target *t = target_get(a, g->conn, g->handle);
 
     if (!t)
         return bus_gattc_call_go(g, -ENOMEM, 0, error);
-    if (!list_empty(&t->subs))
-        return subscribe_at_once(g);
     list_append(t->writing ? &t->now : &t->next, &g->call.waiting);
     if (t->writing)
         return bus_call_go(&g->call, 0);
@@ -455,11 +458,7 @@ static int subscribe(struct bus_adapter *a, struct bus_owner *owner, struct bus_
         bus_sub_failed(s, bits);
         return bus_gattc_call_go(g, r, 0, error);
     }
-    if (r == 0)
-        return bus_call_go(&g->call, 0);
-    if (bits == 0)
-        bus_sub_end(s);
-    return subscribe_at_once(g);
+    return bus_call_go(&g->call, 0);
 }
 
 int bus_gattc_method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -522,21 +521,6 @@ struct gattc_range {
     uint16_t conn, start, end;
     bl_status status;
 };
-
-static void target_forget(struct gattc_target *t, const void *arg)
-{
-    const struct gattc_range *range = arg;
-
-    if (t->conn == range->conn && t->handle >= range->start && t->handle <= range->end)
-        t->doubtful = true;
-}
-
-void bus_gattc_subscribe_changed(struct bus_adapter *a, uint16_t conn, uint16_t start, uint16_t end)
-{
-    struct gattc_range range = {.conn = conn, .start = start, .end = end};
-
-    each_target(a, target_forget, &range);
-}
 
 static void target_free(struct gattc_target *t)
 {

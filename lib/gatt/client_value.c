@@ -4,8 +4,8 @@
  * Reading values. Core 5.4, Vol 3, Part G, 4.8 and 4.12.
  *
  * Reading one value goes on by blobs while the answers are full. Read By Type cuts what does not
- * fit: where a value may have been cut it is read on by itself (CLIENT_EACH), so that only whole
- * values are told.
+ * fit: where a value may have been cut it is read again by itself (CLIENT_EACH), so that only whole
+ * values are told, none of them put together from two.
  *
  * Several are read one after the other. Read Multiple Variable (3.4.4.11 of Part F) would ask for
  * them at once, but no feature of the peer tells whether it may be sent: BlueZ up to 5.66 at least
@@ -100,8 +100,9 @@ static int by_uuid_next(struct bl_gatt_conn *c, uint64_t now, struct bl_gattc_pr
     return client_ask_range(c, now, p, BL_ATT_READ_BY_TYPE_REQ, &p->uuid);
 }
 
-/* Tells the values in p->list from p->pos on, up to one that may have been cut: that is read on.
- * Core 5.4, Vol 3, Part F, 3.4.4.2. */
+/* Tells the values in p->list from p->pos on, up to one that may have been cut: that is read anew
+ * and whole, since what stands behind the part may have changed. Core 5.4, Vol 3, Part F, 3.4.4.2.
+ */
 static int by_uuid_each(struct bl_gatt_conn *c, struct bl_gattc_procedure *p)
 {
     size_t n = p->entry - 2, most = client_answer_mtu(c, p) - 4;
@@ -112,9 +113,8 @@ static int by_uuid_each(struct bl_gatt_conn *c, struct bl_gattc_procedure *p)
         p->handle = rd_u16(&r);
         if (p->phase == CLIENT_FIRST && n >= (most < 253 ? most : 253)) {
             p->phase = CLIENT_EACH;
-            p->has_part = true;
-            p->len = n;
-            rd_copy(&r, p->value, n);
+            p->has_part = false;
+            p->len = 0;
             return CLIENT_NEXT;
         }
         if (p->phase == CLIENT_EACH)
