@@ -58,7 +58,7 @@ void gatts_table_free(struct bus_adapter *a);
 
 /* ---- gatts_value.c ---- */
 
-/* The attribute goes: calls that wait with it end in NotFound. */
+/* The attribute goes: its indications and the calls that wait end, Canceled. */
 void gatts_value_attr_gone(struct bus_adapter *a, const struct bus_attr *t);
 void gatts_value_conn_gone(struct bus_adapter *a, uint16_t conn, bl_status status);
 void gatts_value_run_held(struct bus_adapter *a);

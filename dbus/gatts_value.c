@@ -247,16 +247,35 @@ void gatts_value_run_held(struct bus_adapter *a)
     }
 }
 
+/* Calls that the stack has taken: answered now, they are freed when their operation ends. */
+static void value_fail_begun(struct bus_adapter *a, uint16_t handle, const sd_bus_error *error)
+{
+    list_each(l, next, &a->calls)
+    {
+        struct bus_call *call = list_entry(l, struct bus_call, link);
+        if (call->kind != &WRITE && call->kind != &NOTIFY && call->kind != &INDICATE)
+            continue;
+        if (call->op != 0 && ((struct value_call *)call)->handle == handle)
+            bus_call_fail_error(call, error);
+    }
+}
+
+/* Nothing of it may be left to the stack's events: when they come the handle can be another's. */
 void gatts_value_attr_gone(struct bus_adapter *a, const struct bus_attr *t)
 {
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    uint16_t conn;
+
+    (void)bus_error_set(&error, BUS_CANCELED, "Attribute 0x%04x has been removed.", t->handle);
+    while (bl_gatts_give_up(a->host, t->handle, &conn))
+        bus_emit(a, bus_attr_audience(t), GATTS_INTERFACE, "IndicateDone", "qqq", conn, t->handle,
+                 BL_CANCELED);
+    value_fail_begun(a, t->handle, &error);
     list_each(l, next, &gatts_of(a)->held)
     {
         struct value_call *v = (struct value_call *)list_entry(l, struct bus_call, waiting);
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        if (v->handle != t->handle)
-            continue;
-        (void)bus_error_set(&error, BUS_NOT_FOUND, "Attribute 0x%04x has been removed.", t->handle);
-        value_give_up(v, BL_CANCELED, &error);
+        if (v->handle == t->handle)
+            value_give_up(v, BL_CANCELED, &error);
     }
 }
 

@@ -156,6 +156,11 @@ int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_
     return gatt_done(host, now, c, bl_gatts_do_indicate(c, now, handle, value, n, ret_sent, op));
 }
 
+bool bl_gatts_give_up(struct bl_host *host, uint16_t handle, uint16_t *ret_conn)
+{
+    return bl_gatts_do_give_up(&host->gatt, handle, ret_conn);
+}
+
 int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t error,
                    const uint8_t *value, size_t n)
 {

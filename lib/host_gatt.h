@@ -134,6 +134,11 @@ int bl_gatts_notify(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t 
                     const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op);
 int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,
                       const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op);
+/* Ends one indication of this attribute, on any connection, whether it waits or is on the air: for
+ * who is about to remove it, and has to know before the handle may be another's. Its op ends with
+ * BL_CANCELED, no BL_EV_GATTS_INDICATE_DONE comes. False: there is none (any more). What
+ * bl_gatts_remove() finds left ends in the same way, with the event. */
+bool bl_gatts_give_up(struct bl_host *host, uint16_t handle, uint16_t *ret_conn);
 /* Answers BL_EV_GATTS_READ or _WRITE by its request number. error 0: goes on; value (may be NULL)
  * is what is read or stored in place of what was there. -ENOENT: no such request (any more). */
 int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t error,

@@ -82,6 +82,7 @@ int bl_gatts_do_notify(struct bl_gatt_conn *c, uint64_t now, uint16_t handle, co
                        size_t n, uint16_t *ret_sent, bl_op *op);
 int bl_gatts_do_indicate(struct bl_gatt_conn *c, uint64_t now, uint16_t handle,
                          const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op);
+bool bl_gatts_do_give_up(struct bl_gatt *g, uint16_t handle, uint16_t *ret_conn);
 int bl_gatts_do_reply(struct bl_gatt *g, uint64_t now, uint32_t request, uint8_t error,
                       const uint8_t *value, size_t n);
 uint8_t bl_gatts_bits(const struct bl_gatt_conn *c, uint16_t value_handle);

@@ -104,6 +104,7 @@ void server_auth_removing(struct bl_gatt_conn *c, uint16_t start, uint16_t end);
 void server_send_confirmed(struct bl_gatt_conn *c, uint64_t now);
 /* All that wait, that on the air included, end with status. */
 void server_send_drop(struct bl_gatt_conn *c, bl_status status);
+/* All from start to end end with BL_CANCELED, that on the air included. */
 void server_send_removing(struct bl_gatt_conn *c, uint16_t start, uint16_t end);
 
 /* server_subs.c */

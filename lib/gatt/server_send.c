@@ -7,7 +7,11 @@
  * Indications of a connection wait in a list, whose first is on the air while bearer.indicating:
  *
  *     queued --first, nothing on the air--> on the air --confirmed--> INDICATE_DONE, OP_DONE
- *        '--its attribute goes--> BL_CANCELED    '--30 s--> BL_TIMEOUT, and with the link the rest
+ *        |                                       '--30 s--> BL_TIMEOUT, and with the link the rest
+ *        '--its attribute goes--> BL_CANCELED
+ *
+ * What is on the air has ended with its attribute too, but the peer will confirm it all the same,
+ * and may not be sent another before: it stays in its place, as nobody's.
  *
  * Service Changed is made when its turn comes, before all others, so that whatever has changed
  * until then is one range. A client that keeps a cache and does not know of a change yet gets
@@ -25,6 +29,7 @@ enum { SEND_NOTIFY = 0x01, SEND_INDICATE = 0x02, SEND_HEADER = 3 };
 struct send_indication {
     struct list link;
     bool service_changed;
+    bool nobodys; /* on the air, and ended */
     uint16_t handle;
     bl_op op; /* 0: nobody waits for it */
     uint16_t n;
@@ -90,17 +95,44 @@ static int send_indication(struct bl_gatt_conn *c, uint64_t now, const struct se
     return bl_att_indicate(&c->bearer, now, pdu, &w);
 }
 
-static void send_ended(struct bl_gatt_conn *c, struct send_indication *i, bl_status status)
+static void send_free(struct send_indication *i)
 {
     list_remove(&i->link);
-    if (!i->service_changed) {
+    free(i);
+}
+
+static void send_ended(struct bl_gatt_conn *c, struct send_indication *i, bl_status status)
+{
+    if (!i->service_changed && !i->nobodys) {
         struct bl_event e = {.kind = BL_EV_GATTS_INDICATE_DONE,
                              .gatt = {.conn = c->conn, .handle = i->handle, .status = status}};
         bl_evq_push(c->gatt->events, &e);
         bl_evq_op_done(c->gatt->events, i->op, status);
         c->server.n_indications--;
     }
-    free(i);
+    send_free(i);
+}
+
+/* Its attribute goes, and whoever has it removed knows of this one. */
+static void send_give_up(struct bl_gatt_conn *c, struct send_indication *i)
+{
+    bl_evq_op_done(c->gatt->events, i->op, BL_CANCELED);
+    c->server.n_indications--;
+    i->nobodys = true;
+    if (!c->bearer.indicating || c->server.indications.next != &i->link)
+        send_free(i);
+}
+
+/* The first from start to end; NULL. */
+static struct send_indication *send_find(struct bl_gatt_conn *c, uint16_t start, uint16_t end)
+{
+    list_each(pos, tmp, &c->server.indications)
+    {
+        struct send_indication *i = send_entry(pos);
+        if (!i->service_changed && !i->nobodys && i->handle >= start && i->handle <= end)
+            return i;
+    }
+    return NULL;
 }
 
 /* Core 5.4, Vol 3, Part G, 7.1. True: that was it for this turn. */
@@ -170,20 +202,27 @@ void server_send_drop(struct bl_gatt_conn *c, bl_status status)
     list_each(pos, tmp, &c->server.indications) send_ended(c, send_entry(pos), status);
 }
 
-/* What is on the air stays until it is confirmed. */
 void server_send_removing(struct bl_gatt_conn *c, uint16_t start, uint16_t end)
 {
-    bool first = true;
-
-    list_each(pos, tmp, &c->server.indications)
-    {
-        struct send_indication *i = send_entry(pos);
-        bool on_the_air = first && c->bearer.indicating;
-
-        first = false;
-        if (!on_the_air && i->handle >= start && i->handle <= end)
-            send_ended(c, i, BL_CANCELED);
+    for (struct send_indication *i; (i = send_find(c, start, end));) {
+        struct bl_event e = {.kind = BL_EV_GATTS_INDICATE_DONE,
+                             .gatt = {.conn = c->conn, .handle = i->handle, .status = BL_CANCELED}};
+        bl_evq_push(c->gatt->events, &e);
+        send_give_up(c, i);
     }
+}
+
+bool bl_gatts_do_give_up(struct bl_gatt *g, uint16_t handle, uint16_t *ret_conn)
+{
+    for (unsigned k = 0; k < g->n_conns; k++) {
+        struct send_indication *i = send_find(g->conns[k], handle, handle);
+        if (!i)
+            continue;
+        *ret_conn = g->conns[k]->conn;
+        send_give_up(g->conns[k], i);
+        return true;
+    }
+    return false;
 }
 
 /* op: 0 where nobody waits. 0, -EAGAIN, -ENOMEM. */

@@ -444,6 +444,55 @@ async def test_indications_end_with_the_link():
         p.b.process.send_signal(signal.SIGCONT)
 
 
+async def test_what_is_on_the_air_ends_with_its_service():
+    """The handle is the next client's, or the next characteristic's, when the peer confirms."""
+    async with World() as world:
+        p = await Peers.start(world)
+        old, new = await p.a.new_client(), await p.a.new_client()
+        for client in (old, new):
+            await p.a.call("Adapter1", "Attach", "a{sv}", {}, client=client)
+        for ending in ("RemoveService", "Detach"):
+            service, (handle,) = await p.add(characteristic("2a37", ALL, b"old"), client=old)
+            await p.ask("Subscribe", "qya{sv}", handle, 2, {})
+            await old.expect("Subscribed", p.mine, handle, 2)
+            p.b.process.send_signal(signal.SIGSTOP)
+            calls = [asyncio.ensure_future(p.serve("Indicate", "qqa{sv}", p.mine, handle, {}, client=old))
+                     for _ in range(2)]
+            await asyncio.sleep(0)
+            await p.serve("Write", "qayb", handle, b"update", True, client=old)
+            if ending == "Detach":
+                await p.a.call("Adapter1", "Detach", client=old)
+            else:
+                await p.serve("RemoveService", "q", service, client=old)
+            for call in calls:
+                await refused("Canceled", call, f"0x{handle:04x}")
+            order = [s for s in old.signals if s.member in ("IndicateDone", "InterfacesRemoved")]
+            assert [s.member for s in order] == ["IndicateDone"] * 3 + ["InterfacesRemoved"], order
+            assert all(s.args == [p.mine, handle, 0x402] for s in order[:3]), order
+            old.signals.clear()
+            assert (await p.add(characteristic("2a19", ALL, b"new"), client=new))[1] == [handle]
+            p.b.process.send_signal(signal.SIGCONT)
+            assert await p.serve("Indicate", "qqa{sv}", p.mine, handle, {}, client=new) == [3]
+            done = [s.args for c in (old, new, p.a.client) for s in c.signals
+                    if s.member == "IndicateDone"]
+            assert done == [[p.mine, handle, 0]], done
+            old.signals.clear()
+            await p.serve("RemoveService", "q", service, client=new)
+            await old.expect("InterfacesRemoved")
+            new.signals.clear()
+        (handle,), = await register(p, [["180d", [["2a37", ALL, []]]]])
+        p.b.process.send_signal(signal.SIGSTOP)
+        call = asyncio.ensure_future(p.serve("Indicate", "qqa{sv}", p.mine, handle, {}))
+        await asyncio.sleep(0)
+        assert await register(p, [["180f", [["2a19", ALL, []]]]]) == [[handle]]
+        await refused("Canceled", call)
+        await p.a.client.expect("IndicateDone", p.mine, handle, 0x402)
+        p.b.process.send_signal(signal.SIGCONT)
+        assert await p.serve("Indicate", "qqa{sv}", p.mine, handle, {}) == [0]
+        done = [s.args for s in p.a.client.signals if s.member == "IndicateDone"]
+        assert done == [[p.mine, handle, 0]], done
+
+
 async def test_reads_and_writes_wait_for_leave():
     async with World() as world:
         p = await Peers.start(world)

@@ -201,6 +201,17 @@ int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_
     return command(host, "indicate", conn, handle, value, n, op);
 }
 
+bool bl_gatts_give_up(struct bl_host *host, uint16_t handle, uint16_t *ret_conn)
+{
+    struct fake_gatt *g = &host->gatt;
+
+    if (g->on_the_air == 0 || g->on_the_air != handle)
+        return false;
+    *ret_conn = 1;
+    g->on_the_air = 0;
+    return true;
+}
+
 int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t error,
                    const uint8_t *value, size_t n)
 {

@@ -40,6 +40,7 @@ struct fake_gatt {
     struct {
         uint16_t start, end; /* 0: none */
     } services[FAKE_SERVICES];
+    uint16_t on_the_air; /* an indication of this handle, to connection 1, until it is given up */
     uint32_t subscribed; /* bit n: connection n has subscribed to everything */
     struct {
         uint8_t data[FAKE_VALUE];

@@ -177,9 +177,41 @@ START_TEST(what_waits_ends_with_its_service)
     rig.host.gatt.result = -EAGAIN;
     unsigned one = notify(":1.5", 1, 1), two = indicate(":1.5", 1);
     ck_answer(rig_call(&rig, ":1.6", GATTS, "RemoveService", "q", value - 2), "reply");
-    ck_answer(one, "org.bled.Error.NotFound");
-    ck_answer(two, "org.bled.Error.NotFound");
+    ck_answer(one, "org.bled.Error.Canceled");
+    ck_answer(two, "org.bled.Error.Canceled");
     ck_assert_uint_eq(rig_count(&rig, "signal IndicateDone -> * 1 18 1026"), 1); /* 0x402 */
+}
+END_TEST
+
+/* The handle is another client's when the peer confirms. */
+START_TEST(what_is_on_the_air_ends_with_its_service)
+{
+    attach(":1.5");
+    value = add_service(":1.5");
+    connected(1);
+    rig.host.gatt.result = 0;
+    unsigned one = indicate(":1.5", 1), two = notify(":1.5", 1, 1), quiet;
+    bl_op op = rig.host.last_op;
+    rig.host.gatt.on_the_air = value;
+    rig_forget(&rig);
+    ck_answer(rig_call(&rig, ":1.5", GATTS, "RemoveService", "q", value - 2), "reply");
+    ck_assert_uint_eq(rig_count(&rig, "signal IndicateDone -> :1.5 1 18 1026"), 1);
+    ck_answer(one, "org.bled.Error.Canceled");
+    ck_answer(two, "org.bled.Error.Canceled");
+    ck_assert_uint_lt(rig_index(&rig, "signal IndicateDone"), rig_index(&rig, "error"));
+    ck_assert_uint_lt(rig_index(&rig, "error"), rig_index(&rig, "reply"));
+
+    rig.host.gatt.result = 1;
+    attach(":1.6");
+    ck_assert_uint_eq(add_service(":1.6"), value);
+    rig.host.gatt.result = 0;
+    quiet = indicate(":1.6", 1);
+    rig_forget(&rig);
+    rig_done(&rig, op - 1, BL_CANCELED);
+    rig_done(&rig, op, BL_OK);
+    ck_answer(quiet, "");
+    ck_assert_uint_eq(rig_count(&rig, "signal"), 0);
+    ck_assert_uint_eq(rig_count(&rig, "error"), 0);
 }
 END_TEST
 
@@ -286,6 +318,7 @@ static void add(TCase *t)
     tcase_add_test(t, what_waits_without_a_value_keeps_the_stored_one);
     tcase_add_test(t, what_waits_ends_with_its_connection);
     tcase_add_test(t, what_waits_ends_with_its_service);
+    tcase_add_test(t, what_is_on_the_air_ends_with_its_service);
     tcase_add_test(t, what_waits_goes_out_though_its_caller_has_gone);
     tcase_add_test(t, a_client_may_have_so_many_calls_waiting);
     tcase_add_test(t, values_are_read_and_written);

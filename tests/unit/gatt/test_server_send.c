@@ -245,11 +245,47 @@ START_TEST(indications_of_what_goes_are_cancelled)
     ck_assert_int_eq(indicate(A, 0x22, "02"), 0);
     ck_assert_int_eq(indicate(A, 0x34, "03"), 0);
     remove_service(0x20);
-    told("indicated 1 22 402;done 402;");
+    told("indicated 1 22 402;done 402;indicated 1 22 402;done 402;");
     hears(A, "1d 2200 01");
+    silence(); /* one at a time, whosever they were */
     says(A, "1e");
     hears(A, "1d 3400 03");
+    told("");
+    says(A, "1e");
+    told("indicated 1 34 0;done 0;");
+}
+END_TEST
+
+START_TEST(who_removes_may_end_them_itself)
+{
+    uint16_t conn = 0;
+
+    ck_assert_int_eq(indicate(A, 0x22, "01"), 0);
+    ck_assert_int_eq(indicate(A, 0x22, "02"), 0);
+    ck_assert_int_eq(indicate(B, 0x22, "03"), 0);
+    ck_assert(!bl_gatts_do_give_up(&gatt, 0x34, &conn));
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(bl_gatts_do_give_up(&gatt, 0x22, &conn));
+        ck_assert_uint_eq(conn, i < 2 ? A : B);
+    }
+    ck_assert(!bl_gatts_do_give_up(&gatt, 0x22, &conn));
+    remove_service(0x20);
+    told("done 402;done 402;done 402;");
+    /* The same handle, with another's indication behind what the peer has not confirmed. */
+    ck_assert_uint_eq(add_service(0x20, 0x180d), 0x20);
+    hears(A, "1d 2200 01");
+    hears(B, "1d 2200 03");
+    ck_assert_int_eq(indicate(A, 0x22, "04"), 0);
+    silence();
+    says(A, "1e");
+    told("");
+    hears(A, "1d 2200 04");
+    bl_gatt_close(&gatt, now, B, 0x113);
+    told("");
+    says(A, "1e");
     told("indicated 1 22 0;done 0;");
+    ck_assert_uint_eq(client(A)->server.n_indications, 0);
+    ck_assert_uint_eq(events.open_ops, 0);
 }
 END_TEST
 
@@ -413,6 +449,7 @@ int main(void)
     tcase_add_test(t, an_indication_without_confirmation_times_out);
     tcase_add_test(t, a_link_ends_its_indications);
     tcase_add_test(t, indications_of_what_goes_are_cancelled);
+    tcase_add_test(t, who_removes_may_end_them_itself);
     tcase_add_test(t, an_update_goes_to_each_by_what_it_subscribed_to);
     tcase_add_test(t, a_local_write_needs_an_attribute_of_ours_and_512_octets);
     tcase_add_test(t, an_update_ends_when_the_last_has_it);
