@@ -174,7 +174,7 @@ async def test_notifications_from_socket_to_socket():
 async def test_indications_one_after_the_other():
     async with World() as world:
         link = await linked(world, INDICATE)
-        into, _ = await link.acquire("b", "AcquireNotify", bits=("y", 2))
+        into, _ = await link.acquire("b", "AcquireNotify")  # it finds out what the peer offers
         await link.a.client.expect("Subscribed", link.mine, link.handle, 2)
         out, _ = await link.acquire("a", "AcquireNotify")
         for i in range(30):
