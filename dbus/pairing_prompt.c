@@ -72,7 +72,7 @@ static void prompt_release(struct bus_thing *thing)
 }
 
 static const struct bus_thing_kind PROMPT = {
-    .holds = "passkey_requests",
+    .holds = "passkey requests",
     .rank = BUS_RANK_REQUEST,
     .release = prompt_release,
 };

@@ -114,6 +114,28 @@ START_TEST(pairable_goes_off_after_its_timeout)
 }
 END_TEST
 
+START_TEST(the_host_is_told_what_to_ask_of_peers)
+{
+    const struct bl_config *c = &rig.host.config;
+
+    for (unsigned on = 2; on-- > 0;) {
+        set("Bond", "b", on);
+        set("Mitm", "b", on);
+        set("LeSecure", "b", on);
+        set("Io", "y", on ? 4 : 0);
+        set("Pairable", "b", on);
+        ck_assert(c->bond == on && c->mitm == on && c->le_secure == on && c->pairable == on);
+        ck_assert_uint_eq(c->io, on ? 4 : 0);
+    }
+    set("Pairable", "b", 1);
+    set("PairableTimeout", "u", 1);
+    ck_assert(c->pairable);
+    rig.now += 1000000;
+    rig_run(&rig);
+    ck_assert(!c->pairable);
+}
+END_TEST
+
 START_TEST(pairable_without_timeout_stays)
 {
     rig.now += (uint64_t)1 << 60;
@@ -140,6 +162,7 @@ int main(void)
     tcase_add_test(t, the_host_is_told_of_its_share);
     tcase_add_test(t, wrong_type_is_refused);
     tcase_add_test(t, pairable_goes_off_after_its_timeout);
+    tcase_add_test(t, the_host_is_told_what_to_ask_of_peers);
     tcase_add_test(t, pairable_without_timeout_stays);
     tcase_add_test(t, all_properties_can_be_read_while_inactive);
     suite_add_tcase(s, t);
