@@ -39,6 +39,7 @@ struct smp_conn {
     struct smp_level using; /* of that key */
     bool by_pairing;        /* the link is encrypted with the key of `pairing` */
     bool oob_taken;         /* by `pairing` */
+    uint32_t oob_local;     /* and which of ours */
     bl_op op;               /* bl_pair() that waits */
     struct bl_pair_params want;
     uint64_t deadline; /* of REQUESTED and ENCRYPTING; TIMERQ_NEVER */
@@ -71,6 +72,7 @@ struct bl_smp {
     struct smp_oob_entry oob[BL_MAX_OOB];
     unsigned n_oob;
     bool has_local_oob;
+    uint32_t local_oob; /* counts them */
     uint8_t local_r[16], local_scalar[32];
     struct smp_attempts attempts[SMP_ATTEMPTS];
     unsigned n_attempts;

@@ -75,6 +75,7 @@ int bl_smp_oob_get(struct bl_smp *s, uint8_t ret_r[static 16], uint8_t ret_c[sta
         return -EIO;
     memcpy(ret_r, s->local_r, 16);
     s->has_local_oob = true;
+    s->local_oob++;
     return 0;
 }
 
@@ -103,6 +104,8 @@ void smp_oob_used(struct bl_smp *s, const struct smp_conn *c)
         i = oob_index(s, &c->link.identity);
     if (i < s->n_oob)
         oob_forget(s, i);
+    if (c->oob_local != s->local_oob)
+        return; /* there are new ones since */
     s->has_local_oob = false;
     bl_crypto_wipe(s->local_r, sizeof(s->local_r));
     bl_crypto_wipe(s->local_scalar, sizeof(s->local_scalar));

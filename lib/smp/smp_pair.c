@@ -153,6 +153,7 @@ void smp_pair_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c, const ui
     pair_params(s, c, &params);
     params.oob = smp_oob_for(s, c, &oob);
     c->oob_taken = params.oob != NULL;
+    c->oob_local = s->local_oob;
     c->pairing = bl_pairing_new(now, &params, first);
     bl_crypto_wipe(&params, sizeof(params));
     bl_crypto_wipe(&oob, sizeof(oob));

@@ -618,6 +618,59 @@ START_TEST(a_controller_that_dies_ends_the_pairing)
 }
 END_TEST
 
+START_TEST(shutdown_ends_a_pairing_in_order)
+{
+    static const enum bl_event_kind kinds[] = {BL_EV_PAIRING_FAILED, BL_EV_OP_DONE,
+                                               BL_EV_DISCONNECTED, BL_EV_OP_DONE};
+    bl_op op[2], down;
+    size_t k = 0;
+
+    pair_io(r, RIG_A, BL_IO_DISPLAY_ONLY, true);
+    pair_io(r, RIG_B, BL_IO_KEYBOARD_ONLY, true);
+    r->person[RIG_B].silent = true;
+    pair_connect(r);
+    pair_forget(r);
+    ck_assert_int_eq(bl_pair(r->s->end[RIG_B].host, r->s->now, r->conn[RIG_B],
+                             &(struct bl_pair_params){0}, &op[0]),
+                     0);
+    pair_run(r, 1000000);
+    if (_i) {
+        ck_assert_int_eq(bl_host_shutdown(r->s->end[RIG_B].host, r->s->now, &down), 0);
+    } else {
+        bl_host_stop(r->s->end[RIG_B].host, r->s->now);
+    }
+    pair_run(r, 3000000);
+    const struct stack_end *e = &r->s->end[RIG_B];
+    for (size_t i = 0; i < e->n_events; i++)
+        if (k < 4 && e->events[i].kind == kinds[k])
+            k++;
+    ck_assert_uint_ge(k, _i ? 4 : 3);
+    ck_assert(!pair_security(r, RIG_B).encrypted);
+    ck_assert_int_eq(bl_pair(r->s->end[RIG_B].host, r->s->now, r->conn[RIG_B],
+                             &(struct bl_pair_params){0}, &op[1]),
+                     -ENETDOWN);
+}
+END_TEST
+
+/* Bonds are the host's, not the controller's. */
+START_TEST(bonds_outlive_the_controller)
+{
+    bl_op op;
+
+    pair_connect(r);
+    (void)pair_ok(r, RIG_B, NULL);
+    for (size_t end = 0; end < 2; end++) {
+        bl_host_stop(r->s->end[end].host, r->s->now);
+        ck_assert_int_eq(bl_host_start(r->s->end[end].host, r->s->now, &op), 0);
+        ck_assert_uint_eq(stack_done(r->s, end, op, 1000000).done.status, BL_OK);
+    }
+    pair_forget(r);
+    pair_connect(r);
+    pair_run(r, 500000);
+    ck_assert(pair_security(r, RIG_A).bonded && pair_security(r, RIG_B).bonded);
+}
+END_TEST
+
 /* ---- several at once ---- */
 
 static void central_pairs_with(size_t end, uint16_t *ret_conn, bl_op *ret_op)
@@ -842,6 +895,8 @@ static Suite *pairing_suite(void)
     tcase_add_test(t, a_legacy_pairing_comes_back_in_both_roles);
     tcase_add_loop_test(t, a_legacy_bond_is_not_used_where_only_secure_connections_are, 0, 2);
     tcase_add_test(t, a_bond_that_is_asked_for_is_made);
+    tcase_add_loop_test(t, shutdown_ends_a_pairing_in_order, 0, 2);
+    tcase_add_test(t, bonds_outlive_the_controller);
     suite_add_tcase(s, t);
     return s;
 }
