@@ -380,6 +380,16 @@ bool bl_att_flush(struct bl_att_bearer *b, uint64_t now)
 /* ---- in ---- */
 
 /* 3.4.2.2: in force after the answer has been sent. */
+/* What both have said, 23 at the least. It never falls: both exchanges of a connection have the
+ * same outcome (3.4.2), and what is queued was cut for the greater one. */
+static void att_agree(struct bl_att_bearer *b, uint16_t theirs)
+{
+    uint16_t mtu = theirs < b->offered ? theirs : b->offered;
+
+    if (mtu > b->mtu)
+        b->mtu = mtu;
+}
+
 static enum bl_att_in att_in_mtu_request(struct bl_att_bearer *b, struct bl_att_pdu *pdu)
 {
     uint16_t theirs = rd_u16(&pdu->body);
@@ -397,9 +407,7 @@ static enum bl_att_in att_in_mtu_request(struct bl_att_bearer *b, struct bl_att_
     if (b->answered) /* once in the life of a connection: 3.4.2.1 */
         return BL_ATT_IN_NONE;
     b->answered = true;
-    b->mtu = theirs < b->offered ? theirs : b->offered;
-    if (b->mtu < BL_ATT_MTU_MIN)
-        b->mtu = BL_ATT_MTU_MIN;
+    att_agree(b, theirs);
     return BL_ATT_IN_MTU;
 }
 
@@ -451,7 +459,7 @@ static enum bl_att_in att_in_mtu_response(struct bl_att_bearer *b, struct bl_att
 
     if (theirs < BL_ATT_MTU_MIN) /* 3.4.2.2 */
         return BL_ATT_IN_NONSENSE;
-    b->mtu = theirs < b->offered ? theirs : b->offered;
+    att_agree(b, theirs);
     return BL_ATT_IN_RESPONSE;
 }
 

@@ -95,8 +95,8 @@ void bl_att_close(struct bl_att_bearer *b, bl_status status);
  * confirmed at once (3.4.7.2 asks for it whatever its handle is). A dead bearer answers nothing.
  *
  * The MTU (3.4.2): ATT_MTU is the lesser of what both have said, 23 at the least, and is in force
- * when the answer is on its way or has come. What we said once we say again: both directions of an
- * exchange have the same MTU. An answer below 23 is nonsense and changes nothing.
+ * when the answer is on its way or has come; it never falls. What we said once we say again: both
+ * directions of an exchange have the same MTU. An answer below 23 is nonsense and changes nothing.
  */
 enum bl_att_in bl_att_receive(struct bl_att_bearer *b, uint64_t now, const uint8_t *data, size_t n,
                               struct bl_att_pdu *ret);

@@ -124,7 +124,8 @@ static int characteristics_next(struct bl_gatt_conn *c, uint64_t now, struct bl_
     return client_ask_range16(c, now, p, BL_ATT_READ_BY_TYPE_REQ, CLIENT_CHARACTERISTIC);
 }
 
-/* The one whose end was not known: its last handle is `end`. */
+/* The one whose end was not known: its last handle is `end`, or where the range asked for cuts it,
+ * its value's. */
 static void characteristic_ends(struct bl_gatt_conn *c, struct bl_gattc_procedure *p, uint16_t end)
 {
     const struct client_characteristic *pending = &p->pending;
@@ -133,7 +134,7 @@ static void characteristic_ends(struct bl_gatt_conn *c, struct bl_gattc_procedur
         struct bl_event e = {
             .kind = BL_EV_GATTC_CHARACTERISTIC,
             .gatt = {.handle = pending->declaration,
-                     .end = end,
+                     .end = end < pending->value_handle ? pending->value_handle : end,
                      .value_handle = pending->value_handle,
                      .properties = pending->properties,
                      .uuid = pending->uuid},
@@ -159,7 +160,6 @@ static int characteristics_answer(struct bl_gatt_conn *c, struct bl_gattc_proced
         next.value_handle = rd_u16(&body);
         if (!bl_uuid_from_wire(rd_bytes(&body, n), n, &next.uuid) ||
             !client_rises(p, next.declaration) || next.value_handle <= next.declaration ||
-            next.value_handle > p->end ||
             (p->pending.declaration != 0 && next.declaration <= p->pending.value_handle))
             return client_wrong(c);
         characteristic_ends(c, p, (uint16_t)(next.declaration - 1));
@@ -167,7 +167,10 @@ static int characteristics_answer(struct bl_gatt_conn *c, struct bl_gattc_proced
         p->pending = next;
         p->from = next.declaration + 1u;
     }
-    return CLIENT_NEXT; /* value_handle is within: something is left to ask for */
+    if (p->from <= p->end)
+        return CLIENT_NEXT;
+    characteristic_ends(c, p, p->end);
+    return BL_OK;
 }
 
 static int characteristics_failed(struct bl_gatt_conn *c, struct bl_gattc_procedure *p,

@@ -42,8 +42,6 @@ uint8_t server_read_view(struct bl_gatt_conn *c, const struct bl_gatt_attr *a,
         ret->len = 16;
         if (bl_gatt_db_hash(&c->gatt->db, &ret->data) < 0)
             return BL_ATT_UNLIKELY_ERROR;
-        /* The next request makes it aware of what it has just read: Part G, 2.5.2.1. */
-        c->server.told = !c->server.aware;
     } else {
         ret->data = a->value;
         ret->len = a->len;
@@ -57,6 +55,9 @@ static uint8_t read_value(struct bl_gatt_conn *c, struct server_request *q,
 {
     const struct server_grant *grant;
 
+    /* The next request makes it aware of what it now reads: Part G, 2.5.2.1. */
+    if (a->builtin && a->handle == c->gatt->server.database_hash)
+        c->server.told = !c->server.aware;
     if (!server_auth_reads(a))
         return server_read_view(c, a, ret);
     grant = server_auth_granted(q, a->handle);

@@ -534,6 +534,29 @@ START_TEST(both_sides_may_exchange_at_once)
 }
 END_TEST
 
+/* A peer that says one thing and then another, in either order: what is queued stays sendable. */
+START_TEST(the_mtu_never_falls)
+{
+    ck_assert_int_eq(in("\x02\x05\x02", 3, NULL), BL_ATT_IN_MTU);
+    sent("\x03\x00\x01", 3);
+    ck_assert_int_eq(bl_att_exchange_mtu(&b, now, 517), 0);
+    sent("\x02\x00\x01", 3);
+    ck_assert_int_eq(in("\x03\x17\x00", 3, NULL), BL_ATT_IN_RESPONSE);
+    ck_assert_uint_eq(b.mtu, 256);
+}
+END_TEST
+
+START_TEST(the_mtu_does_not_fall_for_the_peers_exchange_either)
+{
+    ck_assert_int_eq(bl_att_exchange_mtu(&b, now, 517), 0);
+    sent("\x02\x05\x02", 3);
+    ck_assert_int_eq(in("\x03\x64\x00", 3, NULL), BL_ATT_IN_RESPONSE);
+    ck_assert_int_eq(in("\x02\x17\x00", 3, NULL), BL_ATT_IN_MTU);
+    sent("\x03\x05\x02", 3);
+    ck_assert_uint_eq(b.mtu, 100);
+}
+END_TEST
+
 START_TEST(what_was_answered_once_is_asked_again)
 {
     ck_assert_int_eq(in("\x02\x05\x02", 3, NULL), BL_ATT_IN_MTU);
@@ -939,6 +962,8 @@ int main(void)
     LOOP(t, our_exchange_ends_with_the_lesser_of_both, 5);
     LOOP(t, an_answer_below_23_is_nonsense_and_changes_nothing, 3);
     tcase_add_test(t, both_sides_may_exchange_at_once);
+    tcase_add_test(t, the_mtu_never_falls);
+    tcase_add_test(t, the_mtu_does_not_fall_for_the_peers_exchange_either);
     tcase_add_test(t, what_was_answered_once_is_asked_again);
     tcase_add_test(t, a_refused_exchange_leaves_the_mtu);
     tcase_add_test(t, a_request_times_out_after_30_s_exactly);

@@ -391,6 +391,16 @@ START_TEST(the_hash_makes_aware_with_the_next_request)
 }
 END_TEST
 
+/* Whoever only asks where it is has not read it. */
+START_TEST(a_search_for_the_hash_makes_nobody_aware)
+{
+    robust(A);
+    change();
+    check(A, "06 0100 ffff 2a2b ee", "01 06 0100 0a");
+    check(A, "0a 2200", "01 0a 2200 12");
+}
+END_TEST
+
 /* GATT/SR/GAS/BV-07-C */
 START_TEST(service_changed_makes_aware)
 {
@@ -487,6 +497,7 @@ int main(void)
     tcase_add_test(t, what_names_handles_is_out_of_sync);
     tcase_add_test(t, discovery_and_the_hash_go_on);
     tcase_add_test(t, the_hash_makes_aware_with_the_next_request);
+    tcase_add_test(t, a_search_for_the_hash_makes_nobody_aware);
     tcase_add_test(t, service_changed_makes_aware);
     tcase_add_test(t, commands_of_the_unaware_are_ignored);
     tcase_add_test(t, the_unaware_get_nothing_but_service_changed);
