@@ -134,6 +134,10 @@ static const char *advice(int error)
         return "the disk may be failing, see the kernel's log";
     case ENOTDIR:
         return "it has to be a directory, and none by a symbolic link";
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return "the daemon or the machine has too little";
     case EPROTO:
         return "this bond is not as it should be: please report that";
     default:
@@ -348,14 +352,14 @@ size_t bonds_load(struct bonds *s, bonds_give_fn give, void *ctx)
     r = r == -ENOENT ? 0 : r; /* none has been made yet */
     if (r < 0 && -r != s->told)
         log_msg(LOG_ERROR, s->place.name,
-                "bonds cannot be kept in %s/%s/bonds: %s; %s; until then they are lost with a "
-                "restart",
+                "bonds cannot be read or kept in %s/%s/bonds: %s; %s; until then there are those "
+                "in memory",
                 s->place.state_dir, s->place.name, strerror(-r), advice(-r));
     s->told = -r;
     give_all(&g, stored, n);
     bonds_disk_free(stored, n);
     if (g.given > 0)
-        log_msg(LOG_INFORM, s->place.name, "%zu bonds are loaded", g.given);
+        log_msg(LOG_INFORM, s->place.name, "bonds loaded: %zu", g.given);
     return g.given;
 }
 

@@ -47,16 +47,17 @@ static int set_aside(const struct bonds_place *p, int dir, const struct bl_addr 
     return r;
 }
 
-/* What is not a bond, or cannot be read, is not overwritten. */
+/* What is not a bond, or cannot be read for good, is not overwritten. */
 static int make_room(const struct bonds_place *p, int dir, const struct bl_addr *identity)
 {
     struct bl_bond was;
     int r = bonds_disk_read(dir, identity, &was);
     explicit_bzero(&was, sizeof(was));
-    if (r == 0 || r == -ENOENT)
-        return 0;
-    return set_aside(p, dir, identity,
-                     r == -EBADMSG ? "is torn or no bond of that peer" : "cannot be read");
+    if (r == -EBADMSG)
+        return set_aside(p, dir, identity, "is torn or no bond of that peer");
+    if (r == -EIO || r == -EACCES)
+        return set_aside(p, dir, identity, "cannot be read");
+    return r == -ENOENT ? 0 : r;
 }
 
 int bonds_disk_store(const struct bonds_place *p, int dir, const struct bl_bond *bond)

@@ -32,7 +32,7 @@ enum owner {
     OWNER_OURS,
     OWNER_OTHER,
     OWNER_NOBODY,  /* there is no such file */
-    OWNER_UNKNOWN, /* or it cannot be made out */
+    OWNER_UNKNOWN, /* or it is none of ours */
 };
 
 static void close_dir(DIR **d)
@@ -56,7 +56,8 @@ static int open_directory(int at, const char *name)
     return fd;
 }
 
-static enum owner owner_of(int dir, const struct bonds_controller *c, struct bonds_controller *ret)
+/* enum owner; or -errno: it cannot be told, which is no reason to move anything. */
+static int owner_of(int dir, const struct bonds_controller *c, struct bonds_controller *ret)
 {
     char text[BONDS_FILE_MAX];
     size_t n;
@@ -64,6 +65,8 @@ static enum owner owner_of(int dir, const struct bonds_controller *c, struct bon
     *ret = (struct bonds_controller){0};
     if (r == -ENOENT)
         return OWNER_NOBODY;
+    if (r < 0 && r != -EBADMSG)
+        return r;
     if (r < 0 || !bonds_file_parse_controller(text, n, ret))
         return OWNER_UNKNOWN;
     return bonds_controller_eq(ret, c) ? OWNER_OURS : OWNER_OTHER;
@@ -92,7 +95,10 @@ static int claim(const struct bonds_place *p, int dir, const struct bonds_contro
 {
     char text[BONDS_FILE_MAX], aside[WHOLE_NAME];
     struct bonds_controller was;
-    if (owner_of(dir, c, &was) == OWNER_UNKNOWN) {
+    int owner = owner_of(dir, c, &was);
+    if (owner < 0)
+        return owner;
+    if (owner == OWNER_UNKNOWN) {
         int r = whole_aside(dir, BONDS_FILE_CONTROLLER, aside);
         if (r < 0)
             return r;
@@ -146,30 +152,34 @@ static int keep(const struct bonds_place *p, int at, const struct bonds_controll
     return -EEXIST;
 }
 
-/* The name under which this controller's were kept. */
-static bool find_kept(int at, const struct bonds_controller *c, char ret_kept[static WHOLE_NAME])
+/* 1 and the name under which this controller's were kept, 0, or -errno. */
+static int find_kept(int at, const struct bonds_controller *c, char ret_kept[static WHOLE_NAME])
 {
     struct bonds_controller was;
     for (int i = 0; i < KEPT_MAX; i++) {
         kept_name(&c->address, i, ret_kept);
         _cleanup_(whole_close) int dir = open_directory(at, ret_kept);
-        if (dir >= 0 && owner_of(dir, c, &was) == OWNER_OURS)
-            return true;
+        int owner = dir < 0 ? dir : owner_of(dir, c, &was);
+        if (owner == OWNER_OURS)
+            return 1;
+        if (owner < 0 && owner != -ENOENT && owner != -ENOTDIR)
+            return owner;
     }
-    return false;
+    return 0;
 }
 
 /* What was kept for this controller becomes `bonds` again: 1, and 0 when there is nothing. */
 static int bring_back(const struct bonds_place *p, int at, const struct bonds_controller *c)
 {
     char kept[WHOLE_NAME], us[CONTROLLER_TEXT];
-    if (!find_kept(at, c, kept))
-        return 0;
+    int r = find_kept(at, c, kept);
+    if (r <= 0)
+        return r;
     if (renameat2(at, kept, at, PLACE, RENAME_NOREPLACE) < 0)
         return -errno;
     log_msg(LOG_NOTE, p->name, "%s is back, and so are its bonds: %s/%s/%s is " PLACE " again",
             describe(c, us), p->state_dir, p->name, kept);
-    int r = whole_sync(at);
+    r = whole_sync(at);
     return r < 0 ? r : 1;
 }
 
@@ -194,12 +204,13 @@ static int settle(const struct bonds_place *p, int at, int dir, const struct bon
                   bool make, struct bonds_controller *ret_theirs)
 {
     char them[CONTROLLER_TEXT], us[CONTROLLER_TEXT], kept[WHOLE_NAME];
-    if (owner_of(dir, c, ret_theirs) == OWNER_OURS)
-        return 1;
-    int r = has_bonds(dir);
-    if (r < 0)
-        return r;
-    if (r > 0 ? !p->any_controller : find_kept(at, c, kept))
+    int owner = owner_of(dir, c, ret_theirs);
+    if (owner < 0 || owner == OWNER_OURS)
+        return owner < 0 ? owner : 1;
+    int r = has_bonds(dir), found = r == 0 ? find_kept(at, c, kept) : 0;
+    if (r < 0 || found < 0)
+        return r < 0 ? r : found;
+    if (r > 0 ? !p->any_controller : found > 0)
         return 0;
     if (r > 0)
         log_msg(LOG_WARN, p->name,

@@ -42,7 +42,9 @@ static struct calls {
     enum fault fault;
     int countdown, error;
     bool short_writes;
-    char trace[512]; /* the calls that change something */
+    int read_countdown, read_error; /* the Nth call that opens for reading, or reads, fails */
+    int no_memory;                  /* the Nth calloc(), counted from 1, and all that follow */
+    char trace[512];                /* the calls that change something */
     unsigned syncs, calls;
 } sys;
 
@@ -145,8 +147,29 @@ ssize_t __wrap_write(int fd, const void *p, size_t n)
     return r;
 }
 
+/* True: the call is to fail. */
+static bool strikes_reading(void)
+{
+    if (sys.read_error == 0 || sys.read_countdown < 0 || sys.read_countdown-- > 0)
+        return false;
+    errno = sys.read_error;
+    return true;
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+    if (sys.no_memory == 1)
+        return NULL;
+    sys.no_memory -= sys.no_memory > 1;
+    return __real_calloc(n, size);
+}
+
 ssize_t __wrap_read(int fd, void *p, size_t n)
 {
+    if (strikes_reading())
+        return -1;
     return __real_read(fd, p, sys.short_writes && n > 5 ? 5 : n);
 }
 
@@ -157,7 +180,7 @@ int __wrap_openat64(int at, const char *path, int flags, ...)
     va_start(ap, flags);
     mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
     va_end(ap);
-    if (flags & O_CREAT && strikes("create", &after))
+    if (flags & O_CREAT ? strikes("create", &after) : strikes_reading())
         return -1;
     int r = __real_openat64(at, path, flags, mode);
     if (after)
@@ -790,6 +813,85 @@ START_TEST(a_failure_at_any_step_loses_nothing_and_is_made_up_for)
 }
 END_TEST
 
+/* Loading, then storing other keys, with the Nth call that reads failing. */
+START_TEST(a_failure_to_read_moves_and_loses_nothing)
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, EINTR};
+    struct bonds_controller other = ours;
+    other.manufacturer++;
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++)
+        for (int moved = 0; moved < 2; moved++) {
+            int n = 0;
+            bool struck;
+            do {
+                struct bl_bond b = bond_of(1, 8), c = bond_of(3, 7);
+                prepare(CRASH_REPLACE);
+                if (moved) { /* ours are kept, while another is there */
+                    (void)bonds_serve(&store, now, &other);
+                    bonds_write(&store, now, &c);
+                    bonds_done(&store);
+                    open_store(false);
+                }
+                sys.read_error = errors[i];
+                sys.read_countdown = n++;
+                got.n = 0;
+                (void)bonds_load(&store, take, NULL);
+                bonds_write(&store, now, &b);
+                struck = sys.read_countdown < 0;
+                calm();
+                for (int turn = 0; turn < 10; turn++)
+                    bonds_tick(&store, now += BONDS_RETRY_US);
+                ck_assert_uint_eq(load_anew(), 2);
+                ck_assert_uint_eq(found(1)->irk[0], 8);
+                ck_assert_int_eq(count("bonds", ".aside"), 0);
+                ck_assert_int_eq(count("", "bonds"), 1 + moved);
+            } while (struck);
+            ck_assert_int_gt(n, 6);
+        }
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_for_good_is_set_aside_for_a_new_one)
+{
+    int aside = 0;
+    for (int n = 0; n < 8; n++) {
+        struct bl_bond b = bond_of(1, 8);
+        prepare(CRASH_REPLACE);
+        ck_assert_uint_eq(load(), 2);
+        sys.read_error = EIO;
+        sys.read_countdown = n; /* of the comparison, then of the look at what is to be replaced */
+        bonds_write(&store, now, &b);
+        calm();
+        ck_assert_uint_eq(bonds_deadline(&store), now + BONDS_COALESCE_US); /* it is written */
+        ck_assert_uint_eq(load_anew(), 2);
+        ck_assert_uint_eq(found(1)->irk[0], 8);
+        aside += count("bonds", ".aside");
+    }
+    ck_assert_int_eq(aside, 3); /* open, read, read to the end */
+}
+END_TEST
+
+START_TEST(without_memory_all_is_written_at_once)
+{
+    struct bl_bond b = bond_of(1, 7);
+    prepare(CRASH_NEW);
+    sys.no_memory = 1;
+    bonds_write(&store, now, &b);
+    b.aware = true;
+    bonds_write(&store, now, &b);
+    calm();
+    ck_assert_uint_eq(load_anew(), 2);
+    ck_assert(found(1)->aware);
+    sys.no_memory = 1;
+    bonds_delete(&store, now, &b.identity);
+    got.n = 0;
+    ck_assert_uint_eq(bonds_load(&store, take, NULL), 0); /* told */
+    calm();
+    ck_assert_uint_eq(load_anew(), 1);
+    ck_assert_ptr_nonnull(found(2));
+}
+END_TEST
+
 START_TEST(writes_and_reads_that_are_cut_short_go_on)
 {
     struct bl_bond b = bond_of(1, 7);
@@ -1112,6 +1214,9 @@ int main(void)
                         CRASH_KINDS);
     tcase_add_test(c, a_kill_in_the_start_after_a_kill_is_no_different);
     tcase_add_loop_test(c, a_failure_at_any_step_loses_nothing_and_is_made_up_for, 0, CRASH_KINDS);
+    tcase_add_test(c, a_failure_to_read_moves_and_loses_nothing);
+    tcase_add_test(c, a_file_that_cannot_be_read_for_good_is_set_aside_for_a_new_one);
+    tcase_add_test(c, without_memory_all_is_written_at_once);
     tcase_add_test(c, writes_and_reads_that_are_cut_short_go_on);
     tcase_add_test(c, a_directory_that_cannot_be_written_is_used_when_it_can);
     suite_add_tcase(s, c);
