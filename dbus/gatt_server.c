@@ -114,8 +114,12 @@ static int register_replace(struct bus_adapter *a, struct bus_owner *owner,
     int r = 0;
 
     gatts_remove_registered(a, owner);
-    for (; i < defs->n && r >= 0; i++)
-        r = gatts_service_add(v[i], owner, &defs->v[i].service, true);
+    for (; i < defs->n && r >= 0; i++) {
+        struct bl_gatts_service def = defs->v[i].service;
+        if (i > 0) /* in order, whatever is free before it */
+            def.from = (uint32_t)v[i - 1]->handle + v[i - 1]->n_handles;
+        r = gatts_service_add(v[i], owner, &def, true);
+    }
     if (r < 0) {
         for (size_t k = i - 1; k < defs->n; k++) /* the one that was refused, and those behind it */
             gatts_service_drop(v[k]);

@@ -78,6 +78,7 @@ struct bl_gatts_service {
     bool secondary;
     uint16_t handle; /* where it is to begin; 0: the lowest place after the host's own services in
                       * which it fits */
+    uint32_t from;   /* with handle 0: it is not to begin before this one */
     const uint16_t *includes; /* services' handles */
     size_t n_includes;
     const struct bl_gatts_characteristic *characteristics;

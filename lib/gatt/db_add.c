@@ -269,7 +269,7 @@ int bl_gatt_db_add(struct bl_gatt_db *db, const struct bl_gatts_service *def, bo
 
     if (r == 0)
         r = start ? bl_gatt_db_check_place(db, n, start, builtin)
-                  : bl_gatt_db_find_place(db, n, &start);
+                  : bl_gatt_db_find_place(db, n, def->from, &start);
     if (r == 0)
         r = add_plan_begin(&plan, start, n, start, builtin);
     if (r == 0)

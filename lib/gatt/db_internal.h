@@ -62,8 +62,8 @@ void bl_gatt_db_put_service(struct bl_gatt_db *db, const struct bl_gatt_service_
 void bl_gatt_db_drop_service(struct bl_gatt_db *db, uint16_t start);
 struct bl_gatt_service_rec *bl_gatt_db_rec(const struct bl_gatt_db *db, uint16_t start);
 
-/* The lowest place in which n handles are free: 0 or -ENOSPC. */
-int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint16_t *ret);
+/* The lowest place, not before `from`, in which n handles are free: 0 or -ENOSPC. */
+int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint32_t from, uint16_t *ret);
 /* Whether n handles are free from a given one on: 0, -EEXIST or -ENOSPC. */
 int bl_gatt_db_check_place(const struct bl_gatt_db *db, size_t n, uint16_t handle, bool builtin);
 

@@ -108,7 +108,7 @@ static unsigned services_behind_dense(const struct bl_gatt_db *db)
     return db->n_dense ? db->services[db->n_dense - 1].end + 1u : 1;
 }
 
-int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint16_t *ret)
+int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint32_t from, uint16_t *ret)
 {
     while (db->n_dense < db->n_services &&
            db->services[db->n_dense].start == services_behind_dense(db))
@@ -118,6 +118,8 @@ int bl_gatt_db_find_place(struct bl_gatt_db *db, size_t n, uint16_t *ret)
 
     if (at <= db->reserved)
         at = db->reserved + 1u;
+    if (at < from)
+        at = from;
     for (size_t i = db->n_dense; i < db->n_services; i++) {
         const struct bl_gatt_service_rec *s = &db->services[i];
 

@@ -117,6 +117,20 @@ async def test_registered_services_have_the_handles_of_the_contract():
         assert await register(p, [BATTERY]) == [[first + 2]]
 
 
+async def test_registered_services_follow_in_order_whatever_is_free_before_them():
+    async with World() as world:
+        p = await Peers.start(world, connect=False)
+        hole, _ = await p.add(characteristic("2a37", READ), uuid="1809")
+        fence, _ = await p.add(uuid="180a")
+        await p.serve("RemoveService", "q", hole)  # room for 3 handles
+        small = ["180f", [["2a19", READ, []]]]
+        handles = await register(p, [HEART_RATE, small, small])
+        assert handles == [[fence + 3, fence + 6, fence + 7], [fence + 10], [fence + 13]], handles
+        handles = await register(p, [small, HEART_RATE])
+        assert handles == [[hole + 2], [fence + 3, fence + 6, fence + 7]], handles
+        assert (await p.add(characteristic("2a37", READ)))[0] == fence + 8
+
+
 async def test_services_change_under_a_peer():
     async with World() as world:
         p = await Peers.start(world)

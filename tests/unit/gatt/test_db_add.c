@@ -431,6 +431,26 @@ START_TEST(services_are_placed_in_the_lowest_gap_that_takes_them_whole)
 }
 END_TEST
 
+START_TEST(services_that_follow_another_leave_out_what_is_before_it)
+{
+    struct bl_gatts_characteristic c[8];
+    struct bl_gatts_service five = sized(5, c);
+
+    db_must_add_at(&db, 20, 0x1801, NULL, 0);
+    five.from = 3; /* in the middle of what is free */
+    ck_assert_uint_eq(db_must_add(&db, &five, NULL), 3);
+    five.from = 17; /* where it does not fit */
+    ck_assert_uint_eq(db_must_add(&db, &five, NULL), 21);
+    five.from = 0xfffb;
+    ck_assert_uint_eq(db_must_add(&db, &five, NULL), 0xfffb);
+    for (five.from = 0xfffc; five.from <= 0x10000; five.from++)
+        ck_assert_int_eq(add(&five), -ENOSPC);
+    five.from = 0;
+    ck_assert_uint_eq(db_must_add(&db, &five, NULL), 8);
+    db_check(&db);
+}
+END_TEST
+
 START_TEST(handle_that_is_taken_is_refused)
 {
     struct bl_gatts_characteristic c[8], own = db_char(0x2a00, BL_GATT_READ);
@@ -637,6 +657,7 @@ int main(void)
     tcase_add_test(t, length_without_a_value_is_refused);
     tcase_add_test(t, descriptors_follow_their_characteristic_but_for_flags);
     tcase_add_test(t, services_are_placed_in_the_lowest_gap_that_takes_them_whole);
+    tcase_add_test(t, services_that_follow_another_leave_out_what_is_before_it);
     tcase_add_test(t, handle_that_is_taken_is_refused);
     tcase_add_test(t, what_the_built_in_services_leave_free_stays_free);
     tcase_add_test(t, handles_end_at_ffff);
