@@ -17,7 +17,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { REPLY_US = 5000000 }; /* until the default answer is given */
+enum {
+    REPLY_US = 5000000, /* until the default answer is given */
+    AGAIN_US = 100000,  /* and given once more, where the stack could not take it */
+    NO_ROOM = 0x11,     /* Insufficient Resources */
+};
 
 struct gatts_request {
     struct list link;
@@ -37,13 +41,34 @@ static void request_free(struct gatts_request *q)
     free(q);
 }
 
+/* Whether an answer could not be taken, and is to be given again: else the peer would wait, and its
+ * bearer serve nothing more. */
+static bool request_again(int r)
+{
+    return r == -EAGAIN || r == -ENOMEM;
+}
+
 static void request_default(struct gatts_request *q)
 {
     struct bus_adapter *a = q->adapter;
 
     bus_log(a->bus, BL_LOG_DEBUG, "%s: request %u on 0x%04x gets its default answer, 0x%02x",
             a->name, q->number, q->attr->handle, q->attr->default_status);
-    (void)bl_gatts_reply(a->host, bus_now(a), q->host, q->attr->default_status, NULL, 0);
+    int r = bl_gatts_reply(a->host, bus_now(a), q->host, q->attr->default_status, NULL, 0);
+    if (request_again(r))
+        bus_timer_set(a, &q->timer, bus_now(a) + AGAIN_US);
+    else
+        request_free(q);
+    bus_kick(a);
+}
+
+/* With an error in any case: that is always taken. */
+static void request_refuse(struct gatts_request *q)
+{
+    struct bus_adapter *a = q->adapter;
+    uint8_t status = q->attr->default_status ? q->attr->default_status : NO_ROOM;
+
+    (void)bl_gatts_reply(a->host, bus_now(a), q->host, status, NULL, 0);
     request_free(q);
     bus_kick(a);
 }
@@ -61,7 +86,8 @@ static bool request_new(struct bus_adapter *a, struct bus_attr *t, const struct 
     struct gatts_request *q = calloc(1, sizeof(*q));
 
     if (!q) {
-        (void)bl_gatts_reply(a->host, bus_now(a), e->gatt.request, t->default_status, NULL, 0);
+        (void)bl_gatts_reply(a->host, bus_now(a), e->gatt.request,
+                             t->default_status ? t->default_status : NO_ROOM, NULL, 0);
         return false;
     }
     q->adapter = a;
@@ -93,7 +119,7 @@ void gatts_request_attr_gone(struct bus_adapter *a, const struct bus_attr *t)
     {
         struct gatts_request *q = list_entry(l, struct gatts_request, link);
         if (q->attr == t)
-            request_default(q);
+            request_refuse(q);
     }
 }
 
@@ -330,8 +356,11 @@ int gatts_method_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
     const uint8_t *value = bus_opts_given(&o.head, 0) ? (o.value.n ? o.value.p : &empty) : NULL;
     r = bl_gatts_reply(a->host, bus_now(a), q->host, (uint8_t)status, value, o.value.n);
-    request_free(q);
     bus_kick(a);
+    if (request_again(r)) /* it stays open, for another Reply or its default */
+        return bus_error_set(error, BUS_BUSY, "Request %u: no room for the answer now; try again.",
+                             number);
+    request_free(q);
     if (r < 0)
         return bus_error_errno(error, r, "request %u", number);
     return sd_bus_reply_method_return(m, NULL);

@@ -141,7 +141,8 @@ int bl_gatts_indicate(struct bl_host *host, uint64_t now, uint16_t conn, uint16_
  * bl_gatts_remove() finds left ends in the same way, with the event. */
 bool bl_gatts_give_up(struct bl_host *host, uint16_t handle, uint16_t *ret_conn);
 /* Answers BL_EV_GATTS_READ or _WRITE by its request number. error 0: goes on; value (may be NULL)
- * is what is read or stored in place of what was there. -ENOENT: no such request (any more). */
+ * is what is read or stored in place of what was there. -ENOENT: no such request (any more);
+ * -EAGAIN, -ENOMEM: it waits on, answer it later; an error is always taken. */
 int bl_gatts_reply(struct bl_host *host, uint64_t now, uint32_t request, uint8_t error,
                    const uint8_t *value, size_t n);
 /* The CCCD of this connection for a characteristic: 1 notifications, 2 indications. */

@@ -191,12 +191,12 @@ int bl_gatts_do_reply(struct bl_gatt *g, uint64_t now, uint32_t request, uint8_t
 
     if (!held)
         return -ENOENT;
-    if (bl_evq_full(g->events))
-        return -EAGAIN;
-    if (error) {
+    if (error) { /* tells nobody, so it is never put off */
         auth_refuse(c, held, error);
         return 0;
     }
+    if (bl_evq_full(g->events))
+        return -EAGAIN;
     int r = auth_grant(held, value, n);
     if (r < 0)
         return r;

@@ -5,6 +5,7 @@
 
 #include "gatts_rig.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define INVALID SD_BUS_ERROR_INVALID_ARGS
@@ -195,6 +196,23 @@ START_TEST(silence_is_the_default_status_after_5_s)
 }
 END_TEST
 
+START_TEST(an_answer_that_finds_no_room_is_given_again)
+{
+    setup(":1.5");
+    peer_reads(1, 500);
+    unsigned number = asked("ReadRequested", "*");
+    rig.host.gatt.result = -EAGAIN;
+    ck_answer(reply(":1.5", number, 0), "org.bled.Error.Busy");
+    ck_answer(reply(":1.5", number, 0), "org.bled.Error.Busy"); /* it is still open */
+    wait_us(5 * SECOND);
+    ck_replied(500, 0x08, 3);
+    rig.host.gatt.result = 0;
+    wait_us(SECOND / 10);
+    ck_replied(500, 0x08, 4);
+    ck_answer(reply(":1.5", number, 0), "org.bled.Error.NotFound");
+}
+END_TEST
+
 START_TEST(a_client_that_goes_has_answered_at_once)
 {
     attach(":1.1");
@@ -283,6 +301,7 @@ static void add(TCase *t)
     tcase_add_test(t, nobody_else_answers_an_attached_clients_request);
     tcase_add_test(t, anybody_answers_the_daemons_the_first_wins);
     tcase_add_test(t, silence_is_the_default_status_after_5_s);
+    tcase_add_test(t, an_answer_that_finds_no_room_is_given_again);
     tcase_add_test(t, a_client_that_goes_has_answered_at_once);
     tcase_add_test(t, a_request_is_void_with_its_connection);
     tcase_add_test(t, a_reply_that_makes_no_sense_is_refused_and_the_request_stays);

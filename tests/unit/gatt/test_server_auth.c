@@ -331,6 +331,20 @@ START_TEST(a_reply_waits_for_room_among_the_events)
 }
 END_TEST
 
+START_TEST(a_refusal_needs_no_room)
+{
+    struct bl_event e = {.kind = BL_EV_READY};
+
+    asks(A, "12 3200 07", "write# 1 32 07;");
+    for (unsigned i = 0; i < BL_EVENTS_FULL; i++)
+        bl_evq_push(&events, &e);
+    ck_assert_int_eq(reply(0x08, NULL), 0);
+    hears(A, "01 12 3200 08");
+    while (bl_evq_pop(&events, &e))
+        continue;
+}
+END_TEST
+
 START_TEST(request_numbers_are_never_zero)
 {
     gatt.server.last_request = UINT32_MAX;
@@ -386,6 +400,7 @@ int main(void)
     tcase_add_test(t, requests_end_with_their_attribute);
     tcase_add_test(t, what_was_granted_goes_with_its_attribute);
     tcase_add_test(t, a_reply_waits_for_room_among_the_events);
+    tcase_add_test(t, a_refusal_needs_no_room);
     tcase_add_test(t, request_numbers_are_never_zero);
     tcase_add_test(t, no_memory_is_insufficient_resources_and_a_reply_can_be_repeated);
     suite_add_tcase(s, t);
