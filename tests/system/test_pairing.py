@@ -230,6 +230,10 @@ async def test_identity_is_told_and_used_from_then_on():
         await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
         down = await b.client.expect("PeripheralDisconnected", theirs)
         assert down.args[1:] == identity, down
+        await a.call("Broadcaster1", "Advertise", "ua{sv}", 30000, {})
+        again = (await b.call("Central1", "Connect", "ysa{sv}", *identity, {}))[0]
+        up = await b.client.expect("EncryptionUpdated", again)
+        assert up.args[3] is True, up
 
 
 async def test_wrong_passkey_fails_by_its_name_and_leaves_no_bond():
