@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Every test that pts_gatt.txt names is there, every id is one, and named once."""
+"""Every test that pts_gatt.txt and pts_sm.txt name is there, every id is one, and named once."""
 import pathlib
 import re
 import sys
 
-ID = re.compile(r"GATT/(CL|SR)/(GA[CDRWNIST]|GP[AM]|UNS)/B[VI]-\d\d-C$")
+IDS = {
+    "pts_gatt.txt": re.compile(r"GATT/(CL|SR)/(GA[CDRWNIST]|GP[AM]|UNS)/B[VI]-\d\d-C$"),
+    "pts_sm.txt": re.compile(r"SM/(SIGN|(CEN|PER)/(PROT|JW|PKE|OOB|EKS|KDU|PIS|SC(JW|PK|OB|CT)))/B[VI]-\d\d-C$"),
+}
 TEST = {".c": r"START_TEST\({}\)", ".py": r"async def {}\("}
 
 
@@ -21,7 +24,7 @@ def entries(text):
     for entry in joined:
         words = entry.split()
         ids = []
-        while words and words[0].startswith("GATT/"):
+        while words and words[0].startswith(("GATT/", "SM/")):
             ids.append(words.pop(0).rstrip(","))
         yield ids, words
 
@@ -37,9 +40,11 @@ def missing(tests, name):
 def main():
     tests = pathlib.Path(sys.argv[1]) / "tests"
     seen, bad, named = set(), [], set()
-    for ids, words in entries((tests / "lint/pts_gatt.txt").read_text()):
+    rows = [(pattern, *entry) for name, pattern in IDS.items()
+            for entry in entries((tests / "lint" / name).read_text())]
+    for pattern, ids, words in rows:
         for one in ids:
-            if not ID.match(one):
+            if not pattern.match(one):
                 bad.append(f"{one}: no id")
             if one in seen:
                 bad.append(f"{one}: twice")

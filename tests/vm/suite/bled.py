@@ -21,6 +21,7 @@ LINK = 'org.bled.Link1'
 CONNECTION = 'org.bled.Connection1'
 GATT_SERVER = 'org.bled.GattServer1'
 GATT_CLIENT = 'org.bled.GattClient1'
+PAIRING = 'org.bled.Pairing1'
 
 # The build may be below a directory that only its owner can enter; the guest has a place for everyone.
 _PLACE = '/run/bled-under-test'
@@ -95,6 +96,7 @@ class Bled:
         self.config = config
         self.bus = None
         self.process = None
+        self.argv = None
         self.state = None
 
     async def start(self, address=None):
@@ -110,9 +112,16 @@ class Bled:
             file.write(self.config)
         argv = [*capable(*self.capabilities), _binary(), *(f'--adapter={spec}' for spec in self.adapters),
                 f'--bus={address}', f'--bus-name={self.name}', f'--state-dir={self.state}', f'--config={config}', '--log-level=debug']
+        self.argv = argv
         self.process = await self.scene.enter(Process(self.name, argv))
         await until(self._named, f'name {self.name} on the bus')
         return self
+
+    async def restart(self):
+        """Ends it and starts it again, with what it has stored."""
+        assert await self.end() == 0
+        self.process = await self.scene.enter(Process(self.name, self.argv))
+        await until(self._named, f'name {self.name} on the bus')
 
     async def _named(self):
         assert self.process.running, f'bled ended with status {self.process.child.returncode}'
@@ -142,6 +151,11 @@ class Bled:
 
     async def all(self, interface, path=None):
         return (await self.bus.call(self.name, path or f'{ROOT}/hci0', PROPERTIES, 'GetAll', 's', [interface]))[0]
+
+    async def put(self, signature, **given):
+        """Properties of the adapter, all of one type."""
+        for member, value in given.items():
+            await self.bus.put(self.name, f'{ROOT}/hci0', ADAPTER, member, signature, value)
 
     async def activate(self, adapter='hci0'):
         """SetActive(true); returns the address on the air as (type, address)."""
@@ -199,4 +213,4 @@ def connection_path(conn, adapter='hci0'):
 
 
 __all__ = ['Bled', 'Failure', 'connection_path', 'capable', 'NAME', 'ROOT', 'ADAPTER', 'BROADCASTER', 'OBSERVER',
-           'CENTRAL', 'PERIPHERAL', 'LINK', 'CONNECTION', 'GATT_SERVER', 'GATT_CLIENT']
+           'CENTRAL', 'PERIPHERAL', 'LINK', 'CONNECTION', 'GATT_SERVER', 'GATT_CLIENT', 'PAIRING']

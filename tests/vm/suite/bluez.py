@@ -18,7 +18,7 @@ DEVICE = 'org.bluez.Device1'
 _CONFIG = '''[General]
 Name = bluez
 ControllerMode = le
-Privacy = off
+Privacy = {privacy}
 [GATT]
 Cache = {cache}
 Channels = 1
@@ -32,11 +32,12 @@ _NO_PLUGINS = 'a2dp,avrcp,sap,vcp,mcp,bap,bass,csip,micp,network,input,hog,hostn
 
 
 class Bluez:
-    """bluetoothd on hci1 (or another index); cache as in its main.conf."""
+    """bluetoothd on hci1 (or another index); cache and privacy as in its main.conf."""
 
-    def __init__(self, scene, index=1, cache='no'):
+    def __init__(self, scene, index=1, cache='no', privacy='off'):
         self.scene = scene
-        self.cache = cache
+        self.config = _CONFIG.format(cache=cache, privacy=privacy)
+        self.argv = None
         self.index = index
         self.path = f'/org/bluez/hci{index}'
         self.bus = None
@@ -47,14 +48,21 @@ class Bluez:
         directory = tempfile.mkdtemp(prefix='bluez.', dir='/run')
         config = f'{directory}/main.conf'
         with open(config, 'w', encoding='utf-8') as file:
-            file.write(_CONFIG.format(cache=self.cache))
+            file.write(self.config)
         # A test starts without what bluetoothd remembers of an earlier one. The guest forgets all it is told.
         for remembered in glob.glob('/var/lib/bluetooth/*'):
             shutil.rmtree(remembered)
-        self.process = await self.scene.enter(Process('bluetoothd', [DAEMON, '-n', '-P', _NO_PLUGINS, '-f', config]))
+        self.argv = [DAEMON, '-n', '-P', _NO_PLUGINS, '-f', config]
+        self.process = await self.scene.enter(Process('bluetoothd', self.argv))
         self.bus = await self.scene.enter(Connection(address))
         await self.power()
         return self
+
+    async def restart(self):
+        """Ends bluetoothd and starts it again, with what it remembers."""
+        await self.process.stop()
+        self.process = await self.scene.enter(Process('bluetoothd', self.argv))
+        await self.power()
 
     def other(self, index):
         """The same bluetoothd on another controller."""

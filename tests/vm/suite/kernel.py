@@ -11,7 +11,9 @@ from world import Process, until, pulse
 _MGMT_CHANNEL = 3
 _INDEX_NONE = 0xffff
 _READ_INDEX_LIST = 0x0003
+_SET_SECURE_CONNECTIONS = 0x002d
 _EV_COMPLETE = 0x0001
+_EV_STATUS = 0x0002
 _EV_INDEX_ADDED = 0x0004
 _EV_INDEX_REMOVED = 0x0005
 _EV_DISCONNECTED = 0x000c
@@ -31,6 +33,7 @@ class Management:
         self.indexes = set()
         self.listed = False
         self.ends = []
+        self.answers = []      # (opcode, index, status) of commands
         self.socket = None
 
     async def __aenter__(self):
@@ -65,7 +68,18 @@ class Management:
             count = struct.unpack_from('<H', body, 3)[0]
             self.indexes.update(struct.unpack_from(f'<{count}H', body, 5))
             self.listed = True
+        if event in (_EV_COMPLETE, _EV_STATUS):
+            opcode, status = struct.unpack_from('<HB', body)
+            self.answers.append((opcode, index, status))
         pulse()
+
+    async def secure_connections(self, index, on):
+        """Whether the kernel on that controller can do more than legacy pairing; bluetoothd turns it on at its start."""
+        before = len(self.answers)
+        self.socket.send(struct.pack('<HHHB', _SET_SECURE_CONNECTIONS, index, 1, on))
+        found = await until(lambda: [a for a in self.answers[before:] if a[:2] == (_SET_SECURE_CONNECTIONS, index)],
+                            'answer of the management interface')
+        assert found[0][2] == 0, found
 
     async def free(self, *indexes):
         """Waits until these controllers, and no others, are there and nobody's."""
