@@ -480,6 +480,52 @@ async def test_disconnection_in_the_middle():
         assert failed.args[1] == 0x113, (failed, e)
 
 
+async def test_adapter_made_inactive_in_the_middle():
+    async with World() as world:
+        a, b = await two(world, DISPLAY_ONLY, KEYBOARD_ONLY)
+        at = await attached(a)
+        mine, theirs = await connected(a, b, advertiser=at)
+        call = asyncio.ensure_future(pair(b, theirs))
+        await at.expect("PasskeyAction", mine, DISPLAY)
+        await answer(a, mine, DISPLAY, 7, client=at)
+        await b.client.expect("PasskeyAction", theirs, INPUT)
+        b.client.signals.clear()
+        await b.call("Adapter1", "SetActive", "ba{sv}", False, {})
+        await refused("Disconnected", call)
+        order = [s.member for s in b.client.signals if s.member in
+                 ("PairingFailed", "Disconnected", "PeripheralDisconnected")]
+        assert order == ["PairingFailed", "Disconnected", "PeripheralDisconnected"], order
+        await refused("NotActive", answer(b, theirs, INPUT, 7))
+        await at.expect("PairingFailed", mine)
+        await b.call("Adapter1", "SetActive", "ba{sv}", True, {})
+        mine, theirs = await connected(a, b, advertiser=at)
+        call = asyncio.ensure_future(pair(b, theirs, passkey=7))
+        await at.expect("PasskeyAction", mine, DISPLAY)
+        await answer(a, mine, DISPLAY, 7, client=at)
+        assert await call == [True, True, True, 16]
+
+
+async def test_controller_that_dies_in_the_middle():
+    async with World(control=True) as world:
+        a, b = await two(world, DISPLAY_ONLY, KEYBOARD_ONLY)
+        at = await attached(a)
+        mine, theirs = await connected(a, b, advertiser=at)
+        call = asyncio.ensure_future(pair(b, theirs))
+        await at.expect("PasskeyAction", mine, DISPLAY)
+        await world.air_does("unplug 1")
+        try:
+            await call
+            raise AssertionError("paired by a dead controller")
+        except Error as e:
+            assert e.name in ("org.bled.Error.Disconnected", "org.bled.Error.NotActive"), e
+        await b.client.expect("PairingFailed", theirs)
+        await b.client.expect("Failed")
+        assert await bonds(b) == {}
+        await at.expect("PairingFailed", mine)
+        await at.expect("CentralDisconnected", mine)
+        await refused("NotConnected", answer(a, mine, DISPLAY, 7, client=at))
+
+
 async def test_out_of_band_both_ways():
     async with World() as world:
         a, b = await two(world)
