@@ -247,6 +247,9 @@ void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, 
     }
     if (mitm) /* what we ask for ourselves stays asked for */
         c->want.has_mitm = c->want.mitm = true;
+    /* A key that could be used gives way to a better one alone: pair_is_lost_key() */
+    if (!s->config->pair_again && !c->security.encrypted && smp_bond_key(s, c, bond, &level))
+        c->want.security = BL_SECURITY_AUTHENTICATED;
     smp_pair_begin(s, now, c, NULL);
 }
 
@@ -360,11 +363,11 @@ static void pair_done(struct bl_smp *s, uint64_t now, struct smp_conn *c,
         smp_tell(s, c, BL_SMP_DROP);
         return;
     }
+    pair_forget_failures(s, c);
     if (told && bonded)
         pair_learn_identity(s, c, &identity);
     c->security.bonded = bonded > 0;
     s->paired++;
-    pair_forget_failures(s, c);
     smp_oob_used(s, c);
     smp_succeeded(s, c);
 }

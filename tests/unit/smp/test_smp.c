@@ -451,6 +451,26 @@ START_TEST(a_lower_request_does_not_lower)
 }
 END_TEST
 
+/* An unauthenticated bond is replaced by an authenticated one or not at all: the peripheral that
+ * asks for one may be anybody. */
+START_TEST(a_request_for_more_must_bring_it)
+{
+    uint8_t first;
+
+    add_bond(false);
+    open_link(BL_ROLE_CENTRAL);
+    (void)command(BL_CMD_LE_ENABLE_ENCRYPTION);
+    changed(BL_HCI_UNSUPPORTED_REMOTE, 0);
+    failed(0x11a);
+    pdu((const uint8_t[]){BL_SMP_SECURITY_REQUEST, 0x0d}, 2);
+    no_command();
+    ck_assert_uint_eq(sent(&first), BL_SMP_PAIRING_REQUEST);
+    pdu((const uint8_t[]){BL_SMP_PAIRING_RESPONSE, BL_IO_NONE, 0, 0x09, 16, 5, 5}, 7);
+    refused(BL_SMP_AUTHENTICATION_REQUIREMENTS);
+    ck_assert_ptr_nonnull(bl_smp_bond(smp, CONN));
+}
+END_TEST
+
 START_TEST(what_we_ask_for_stays_asked_for)
 {
     const struct fake_sent *s;
@@ -621,6 +641,7 @@ static Suite *smp_suite(void)
     tcase_add_test(t, a_lost_key_is_told_a_few_times);
     tcase_add_test(t, security_requests_without_end_are_slowed_down);
     tcase_add_loop_test(t, a_lower_request_does_not_lower, 0, 2);
+    tcase_add_test(t, a_request_for_more_must_bring_it);
     tcase_add_test(t, what_we_ask_for_stays_asked_for);
     tcase_add_test(t, a_bond_sets_the_level_of_the_next_pairing);
     tcase_add_test(t, nonsense_is_refused_and_begins_nothing);
