@@ -10,7 +10,8 @@
  * to wait (bus_enter) finds its way too.
  *
  * Reads are told of by the stack where somebody wants to know: `read_events` when the
- * characteristic was made, a trigger, or Events(). For the last two no ReadRequested is due.
+ * characteristic was made, or a trigger, for which no ReadRequested is due. Events() asks the
+ * stack, which notes them without an event.
  */
 
 #include "gatts.h"
@@ -264,9 +265,8 @@ void bus_characteristic_on_disconnected(struct bus_adapter *a, const struct bl_e
 /* ---- events and triggers ---- */
 
 /* Reads are told of from now on, or as it was when the characteristic was made. */
-static void watch_reads(struct bus_adapter *a, struct bus_attr *t, bool on)
+static void watch_reads(struct bus_adapter *a, const struct bus_attr *t, bool on)
 {
-    t->watched = on;
     if (!t->read_events)
         (void)bl_gatts_set_read_events(a->host, t->handle, on);
 }
@@ -310,7 +310,8 @@ bool bus_characteristic_event(struct bus_adapter *a, struct bus_attr *t, uint32_
 
     if (t->of)
         return false;
-    t->events |= event;
+    if (event != BUS_CHAR_READ_EVENT) /* the stack notes those */
+        t->events |= event;
     if (to && t->trigger & event)
         sent = send_event(a, t, to, event, conn, value, n);
     if (event == BUS_CHAR_SUBSCRIBE_EVENT) { /* not in place of Subscribed */
@@ -435,8 +436,7 @@ static int method_set_trigger(sd_bus_message *m, void *userdata, sd_bus_error *e
                              t->handle, other->who);
     t->trigger = mask;
     t->trigger_owner = owner->serial;
-    if (mask & BUS_CHAR_READ_EVENT)
-        watch_reads(a, t, true);
+    watch_reads(a, t, (mask & BUS_CHAR_READ_EVENT) != 0);
     return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -449,8 +449,8 @@ static int method_events(sd_bus_message *m, void *userdata, sd_bus_error *error)
     int r = enter(a, m, method_events, &owner, &t, error);
     if (r != 0)
         return r;
-    if (!t->watched)
-        watch_reads(a, t, true);
+    if (bl_gatts_was_read(a->host, t->handle))
+        t->events |= BUS_CHAR_READ_EVENT;
     r = sd_bus_reply_method_return(m, "u", t->events);
     if (r >= 0)
         t->events = 0;
@@ -486,7 +486,7 @@ void bus_characteristic_added(struct bus_adapter *a, struct bus_attr *t)
 {
     char path[PATH_LEN];
 
-    if (t->watched) /* made again after the controller was lost */
+    if (t->trigger & BUS_CHAR_READ_EVENT) /* made again after the controller was lost */
         watch_reads(a, t, true);
     path_of(a, t->handle, path);
     bus_emit_object_added(a->bus, path);

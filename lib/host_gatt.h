@@ -123,6 +123,9 @@ int bl_gatts_set_buffer(struct bl_host *host, uint16_t handle, uint16_t len, boo
  * descriptors stay as they were, and have their own calls. -ENOENT. */
 int bl_gatts_set_authorization(struct bl_host *host, uint16_t handle, bool reads, bool writes);
 int bl_gatts_set_read_events(struct bl_host *host, uint16_t handle, bool on);
+/* Whether a peer has read it since the last time that this was asked: noted of every attribute,
+ * without an event. False too where there is none. */
+bool bl_gatts_was_read(struct bl_host *host, uint16_t handle);
 
 /* value NULL: the stored one. At most ATT_MTU-3 octets go out, and never more than 512; *ret_sent
  * of them. notify: 1 queued, 0 *op ends when it is. indicate: *op ends when it is confirmed, after

@@ -44,6 +44,7 @@ struct bl_gatt_attr {
     uint8_t kind; /* enum bl_gatt_attr_kind */
     bool builtin; /* the host's own: bl_gatts_* knows it not */
     bool truncate, append, authorize_reads, authorize_writes, read_events;
+    bool was_read; /* by a peer, since that was asked */
     /* enum bl_gatt_flag: the characteristic's for VALUE and CCCD, a descriptor's own; READ for
      * declarations and EXTENDED */
     uint32_t flags;

@@ -70,10 +70,12 @@ static uint8_t read_value(struct bl_gatt_conn *c, struct server_request *q,
     return 0;
 }
 
-/* Tells of a read that is about to be answered, where that is wanted and nobody was asked. */
-static void read_tell(struct bl_gatt_conn *c, const struct bl_gatt_attr *a)
+/* Notes a read that is about to be answered, and tells of it where that is wanted and nobody was
+ * asked. */
+static void read_tell(struct bl_gatt_conn *c, struct bl_gatt_attr *a)
 {
     c->gatt->server.reads++;
+    a->was_read = true;
     if (!a->read_events || a->builtin || server_auth_reads(a))
         return;
     struct bl_event e = {.kind = BL_EV_GATTS_READ, .gatt = {.conn = c->conn, .handle = a->handle}};

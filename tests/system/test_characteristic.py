@@ -213,6 +213,10 @@ async def test_reads_that_wait_for_a_reply_are_asked_all_the_same():
 async def test_events_since_the_last_call():
     async with World() as world:
         a, b, mine, theirs, handle, path = await linked(world)
+        # Also before the first call.
+        await b.call("GattClient1", "Read", "qqa{sv}", theirs, handle, {})
+        await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"x", 1, {})
+        assert await a.call(CHARACTERISTIC, "Events", path=path) == [3]
         assert await a.call(CHARACTERISTIC, "Events", path=path) == [0]
         await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"x", 1, {})
         await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"y", 1, {})

@@ -185,6 +185,14 @@ int bl_gatts_set_read_events(struct bl_host *host, uint16_t handle, bool on)
     return host->gatt.result < 0 ? host->gatt.result : 0;
 }
 
+bool bl_gatts_was_read(struct bl_host *host, uint16_t handle)
+{
+    (void)handle;
+    bool was = host->gatt.was_read;
+    host->gatt.was_read = false;
+    return was;
+}
+
 int bl_gatts_notify(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t handle,
                     const uint8_t *value, size_t n, uint16_t *ret_sent, bl_op *op)
 {

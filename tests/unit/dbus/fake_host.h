@@ -23,6 +23,7 @@ struct fake_gatt {
     uint16_t conn, handle;
     uint8_t bits;       /* of the last subscription */
     bl_op canceled;     /* the last operation that was to be */
+    bool was_read;      /* whatever is asked for next */
     bool reads, writes; /* of the last set_authorization; reads: of set_read_events too */
     uint8_t error;      /* of the last reply, as request */
     uint32_t request;

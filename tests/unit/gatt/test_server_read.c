@@ -172,6 +172,34 @@ START_TEST(reads_are_told_of_once_a_long_read)
 }
 END_TEST
 
+START_TEST(reads_are_noted_of_every_attribute)
+{
+    check(A, "0a 2500", "0b 5a*22");
+    ck_assert(attr(0x25)->was_read);
+    attr(0x25)->was_read = false;
+    check(A, "0c 2500 1600", "0d 5a*22"); /* the same read */
+    ck_assert(!attr(0x25)->was_read);
+    check(A, "0e 2200 2a00", "0f 0102 616263");
+    ck_assert(attr(0x22)->was_read && attr(0x2a)->was_read);
+    check(A, "0a 3600", "01 0a 3600 02");
+    check(A, "12 2900 00", "13");
+    ck_assert(!attr(0x36)->was_read && !attr(0x29)->was_read);
+    told("written 1 29 00;");
+    says(A, "0a 3200"); /* authorized: noted when it is answered */
+    ck_assert(!attr(0x32)->was_read);
+    told("read# 1 32;");
+    ck_assert_int_eq(bl_gatts_do_reply(&gatt, now, last_request, 2, NULL, 0), 0);
+    turn();
+    hears(A, "01 0a 3200 02");
+    ck_assert(!attr(0x32)->was_read);
+    says(A, "0a 3200");
+    told("read# 1 32;");
+    ck_assert_int_eq(bl_gatts_do_reply(&gatt, now, last_request, 0, NULL, 0), 0);
+    ck_assert(attr(0x32)->was_read);
+    told("");
+}
+END_TEST
+
 /* GATT/SR/GAR/BV-05-C, BI-18.. */
 START_TEST(read_multiple_reads_all_or_names_the_one_that_fails)
 {
@@ -298,6 +326,7 @@ int main(void)
     tcase_add_test(t, a_long_read_ends_with_its_attribute);
     tcase_add_test(t, another_request_ends_a_long_read);
     tcase_add_test(t, reads_are_told_of_once_a_long_read);
+    tcase_add_test(t, reads_are_noted_of_every_attribute);
     tcase_add_test(t, read_multiple_reads_all_or_names_the_one_that_fails);
     tcase_add_test(t, read_multiple_variable_says_the_lengths);
     tcase_add_test(t, read_by_type_lists_values_of_one_length);
