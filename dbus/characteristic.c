@@ -319,7 +319,9 @@ bool bus_characteristic_event(struct bus_adapter *a, struct bus_attr *t, uint32_
         subscribers_changed(a, t);
         return false;
     }
-    return sent || (event == BUS_CHAR_READ_EVENT && !t->read_events);
+    /* In place of what the trigger's own client gets; others know nothing of it. */
+    bool instead = sent && to == t->service->thing.owner;
+    return instead || (event == BUS_CHAR_READ_EVENT && !t->read_events);
 }
 
 /* ---- methods ---- */

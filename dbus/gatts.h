@@ -70,8 +70,8 @@ int bus_characteristic_register(struct bus *b, sd_bus_slot **ret);
  * bus_gatts_find() finds it at both times. */
 void bus_characteristic_added(struct bus_adapter *a, struct bus_attr *t);
 void bus_characteristic_removed(struct bus_adapter *a, struct bus_attr *t);
-/* An event of a characteristic: remembered for Events(), but for reads. True where a trigger took
- * it: Event has been sent in place of the usual signal. */
+/* An event of a characteristic: remembered for Events(), but for reads. True where a trigger of the
+ * service's owner took it: Event has been sent in place of the usual signal. */
 bool bus_characteristic_event(struct bus_adapter *a, struct bus_attr *t, uint32_t event,
                               uint16_t conn, const uint8_t *value, size_t n);
 /* gatts_pipe.c: what a peer has written. True where a socket took it. */

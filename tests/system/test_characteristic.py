@@ -241,15 +241,22 @@ async def test_event_goes_to_the_caller_of_set_trigger_alone():
         assert mine_only.name in text, text
         await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"secret", 1, {})
         await mine_only.expect("Event", 2, mine, b"secret")
-        await a.call("Adapter1", "Stats", client=other)
-        await a.call("Adapter1", "Stats")
+        # The characteristic is everybody's, and nobody else has said that Written is not wanted.
         for client in (other, a.client):
-            assert not client.seen("Event") and not client.seen("Written"), client.signals
+            await client.expect("Written", mine, handle, b"secret")
+            assert not client.seen("Event"), client.signals
         # When it leaves, its trigger does.
         await a.call("Adapter1", "Detach", client=mine_only)
         await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"public", 1, {})
         await a.client.expect("Written", mine, handle, b"public")
         await a.call(CHARACTERISTIC, "SetTrigger", "u", 2, path=path, client=other)
+        # Its own is another matter.
+        _, handle, path = await add(a, client=other)
+        await a.call(CHARACTERISTIC, "SetTrigger", "u", 2, path=path, client=other)
+        await b.call("GattClient1", "Write", "qqayya{sv}", theirs, handle, b"own", 1, {})
+        await other.expect("Event", 2, mine, b"own")
+        await a.call("Adapter1", "Stats", client=other)
+        assert not [s for s in other.seen("Written") if s.args[1] == handle], other.signals
 
 
 async def test_other_clients_services_are_not_to_be_touched():
