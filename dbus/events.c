@@ -43,6 +43,7 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_NAME_WRITTEN] = {bus_config_on_name_written},
     [BL_EV_GATTS_WRITTEN] = {bus_gatts_on_written},
     [BL_EV_GATTS_READ] = {bus_gatts_on_read},
+    [BL_EV_GATTS_SERVED] = {bus_gatts_on_served},
     [BL_EV_GATTS_WRITE] = {bus_gatts_on_write},
     [BL_EV_GATTS_INDICATE_DONE] = {bus_gatts_on_indicate_done},
     [BL_EV_GATTS_SUBSCRIBED] = {bus_gatts_on_subscribed},

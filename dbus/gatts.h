@@ -84,6 +84,7 @@ void bus_gatts_pipe_conn_gone(struct bus_adapter *a, uint16_t conn);
 /* Events (events.c). */
 void bus_gatts_on_written(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_read(struct bus_adapter *a, const struct bl_event *e);
+void bus_gatts_on_served(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_write(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_indicate_done(struct bus_adapter *a, const struct bl_event *e);
 void bus_gatts_on_subscribed(struct bus_adapter *a, const struct bl_event *e);

@@ -179,16 +179,11 @@ static void request_void(struct bus_adapter *a, const struct bl_event *e)
         (void)bl_gatts_reply(a->host, bus_now(a), e->gatt.request, GATTS_DEFAULT_STATUS, NULL, 0);
 }
 
-/* The value that is about to be read goes with the event of a trigger. */
-static bool read_event(struct bus_adapter *a, struct bus_attr *t, uint16_t conn)
+/* What is read goes with the event of a trigger. */
+static bool read_event(struct bus_adapter *a, struct bus_attr *t, const struct bl_event *e)
 {
-    const uint8_t *value = NULL;
-    size_t n = 0;
-
-    if (t->of)
-        return false;
-    (void)bl_gatts_read(a->host, t->handle, false, &value, &n);
-    return bus_characteristic_event(a, t, BUS_CHAR_READ_EVENT, conn, value, n);
+    return !t->of && bus_characteristic_event(a, t, BUS_CHAR_READ_EVENT, e->gatt.conn,
+                                              e->gatt.value.data, e->gatt.value.len);
 }
 
 void bus_gatts_on_read(struct bus_adapter *a, const struct bl_event *e)
@@ -201,17 +196,22 @@ void bus_gatts_on_read(struct bus_adapter *a, const struct bl_event *e)
         request_void(a, e);
         return;
     }
-    bool taken = read_event(a, t, e->gatt.conn);
-    if (e->gatt.request != 0) {
-        /* Asked by signal even where a trigger took it: who answers needs the number. */
+    if (e->gatt.request != 0) { /* a trigger hears of it when it is answered */
         number = bus_request(a);
-        taken = !request_new(a, t, e, number);
-    } else if (!(t->of ? t->of : t)->read_events) {
-        return; /* told of for a trigger or Events() alone */
+        if (!request_new(a, t, e, number))
+            return;
+    } else if (read_event(a, t, e) || !(t->of ? t->of : t)->read_events) {
+        return; /* taken, or told of for a trigger alone */
     }
-    if (taken)
-        return;
     signal_send(a, t, signal_new(a, "ReadRequested", &number, e, &m), &m);
+}
+
+void bus_gatts_on_served(struct bus_adapter *a, const struct bl_event *e)
+{
+    struct bus_attr *t = bus_gatts_find(a, e->gatt.handle);
+
+    if (t)
+        (void)read_event(a, t, e); /* ReadRequested has come */
 }
 
 void bus_gatts_on_write(struct bus_adapter *a, const struct bl_event *e)

@@ -27,7 +27,8 @@ enum bl_event_kind {
     BL_EV_MTU,                 /* an exchange of ATT_MTU has ended, whoever began it */
     BL_EV_NAME_WRITTEN,        /* a peer wrote the Device Name (gatt.value) */
     BL_EV_GATTS_WRITTEN,       /* a peer wrote gatt.value to gatt.handle, and it is stored */
-    BL_EV_GATTS_READ,          /* a peer reads gatt.handle; gatt.request not 0: waits for a reply */
+    BL_EV_GATTS_READ,          /* a peer reads gatt.handle: gatt.value; gatt.request not 0: waits */
+    BL_EV_GATTS_SERVED,        /* what has waited is read: gatt.value; where reads are told of */
     BL_EV_GATTS_WRITE,         /* a peer wants to write gatt.value: waits for a reply */
     BL_EV_GATTS_INDICATE_DONE, /* an indication of gatt.handle is confirmed or given up (status) */
     BL_EV_GATTS_SUBSCRIBED,    /* a peer's CCCD of gatt.handle (the value's) is gatt.bits now */

@@ -70,16 +70,19 @@ static uint8_t read_value(struct bl_gatt_conn *c, struct server_request *q,
     return 0;
 }
 
-/* Notes a read that is about to be answered, and tells of it where that is wanted and nobody was
- * asked. */
-static void read_tell(struct bl_gatt_conn *c, struct bl_gatt_attr *a)
+/* Notes a read that is about to be answered with the first n octets of v, and tells of it where
+ * that is wanted. */
+static void read_tell(struct bl_gatt_conn *c, struct bl_gatt_attr *a, const struct server_value *v,
+                      size_t n)
 {
     c->gatt->server.reads++;
     a->was_read = true;
-    if (!a->read_events || a->builtin || server_auth_reads(a))
+    if (!a->read_events || a->builtin)
         return;
-    struct bl_event e = {.kind = BL_EV_GATTS_READ, .gatt = {.conn = c->conn, .handle = a->handle}};
-    bl_evq_push(c->gatt->events, &e);
+    struct bl_event e = {
+        .kind = server_auth_reads(a) ? BL_EV_GATTS_SERVED : BL_EV_GATTS_READ,
+        .gatt = {.conn = c->conn, .handle = a->handle, .value = {v->data, read_min(v->len, n)}}};
+    bl_evq_push_value(c->gatt->events, &e);
 }
 
 /* ---- long reads ---- */
@@ -149,7 +152,7 @@ static uint8_t read_at(struct bl_gatt_conn *c, struct server_request *q, uint16_
     if (n > 0) /* an empty value may have no octets to point at */
         wr_bytes(&w, v.data + offset, n);
     if (!goes_on)
-        read_tell(c, a);
+        read_tell(c, a, &v, v.len); /* all that a long read will get */
     /* A full answer makes the client ask for more, though there be none. */
     if (v.len > offset + n || (n == room && (server_auth_reads(a) || a->read_events)))
         read_keep(c, handle, &v, offset + n);
@@ -193,14 +196,17 @@ static uint8_t read_check_all(struct bl_gatt_conn *c, struct server_request *q)
     return 0;
 }
 
-/* The lengths of Read Multiple Variable are the whole ones, also where the value is cut. */
-static void read_put(struct wr *w, const struct server_value *v, bool lengths)
+/* The lengths of Read Multiple Variable are the whole ones, also where the value is cut: to so many
+ * octets. */
+static size_t read_put(struct wr *w, const struct server_value *v, bool lengths)
 {
     const uint8_t len[2] = {(uint8_t)v->len, (uint8_t)(v->len >> 8)};
 
     if (lengths)
         wr_bytes(w, len, read_min(2, w->cap - w->len));
-    wr_bytes(w, v->data, read_min(v->len, w->cap - w->len));
+    size_t n = read_min(v->len, w->cap - w->len);
+    wr_bytes(w, v->data, n);
+    return n;
 }
 
 uint8_t server_read_multiple(struct bl_gatt_conn *c, uint64_t now, struct server_request *q)
@@ -226,8 +232,8 @@ uint8_t server_read_multiple(struct bl_gatt_conn *c, uint64_t now, struct server
         struct bl_gatt_attr *a = bl_gatt_db_get(&c->gatt->db, rd_u16(&q->body));
 
         (void)read_value(c, q, a, &v); /* it was there a moment ago */
-        read_tell(c, a);
-        read_put(&w, &v, lengths);
+        size_t n = read_put(&w, &v, lengths);
+        read_tell(c, a, &v, n);
     }
     bl_att_respond(&c->bearer, pdu, &w);
     return 0;
@@ -291,7 +297,7 @@ uint8_t server_read_by_type(struct bl_gatt_conn *c, uint64_t now, struct server_
     do {
         wr_u16(&w, a->handle);
         wr_bytes(&w, v.data, len);
-        read_tell(c, a);
+        read_tell(c, a, &v, len);
         a = read_next(&c->gatt->db, (uint32_t)a->handle + 1, end, &type);
     } while (a && w.cap - w.len >= 2 + len && read_more(c, q, a, &v) &&
              read_min(v.len, most) == len);

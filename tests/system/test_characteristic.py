@@ -206,8 +206,20 @@ async def test_reads_that_wait_for_a_reply_are_asked_all_the_same():
         await a.call(CHARACTERISTIC, "SetTrigger", "u", 1, path=path)
         read = asyncio.ensure_future(b.call("GattClient1", "Read", "qqa{sv}", theirs, handle, {}))
         request = (await a.client.expect("ReadRequested", where=lambda s: s.args[0] != 0)).args[0]
+        assert not a.client.seen("Event")
         await a.call("GattServer1", "Reply", "uqa{sv}", request, 0, {"value": Variant("ay", b"new")})
         assert await asyncio.wait_for(read, DEADLINE) == [b"new"]
+        await a.client.expect("Event", 1, mine, b"new")
+        # What is denied is not read.
+        a.client.signals.clear()
+        read = asyncio.ensure_future(b.call("GattClient1", "Read", "qqa{sv}", theirs, handle, {}))
+        request = (await a.client.expect("ReadRequested")).args[0]
+        await a.call("GattServer1", "Reply", "uqa{sv}", request, 2, {})
+        await error_of(asyncio.wait_for(read, DEADLINE), "Att.ReadNotPermitted")
+        await a.call("Adapter1", "Stats")
+        assert not a.client.seen("Event"), a.client.signals
+        assert await a.call(CHARACTERISTIC, "Events", path=path) == [1]
+        assert await a.call(CHARACTERISTIC, "Events", path=path) == [0]
 
 
 async def test_events_since_the_last_call():

@@ -295,6 +295,7 @@ static const char *const names[BL_EV_KINDS] = {
     [BL_EV_NAME_WRITTEN] = "name",
     [BL_EV_GATTS_WRITTEN] = "written",
     [BL_EV_GATTS_READ] = "read",
+    [BL_EV_GATTS_SERVED] = "served",
     [BL_EV_GATTS_WRITE] = "write",
     [BL_EV_GATTS_SUBSCRIBED] = "subscribed",
     [BL_EV_GATTS_INDICATE_DONE] = "indicated",

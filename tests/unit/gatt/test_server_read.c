@@ -146,20 +146,23 @@ START_TEST(another_request_ends_a_long_read)
 }
 END_TEST
 
+#define TEN    "77777777777777777777"
+#define ALL_30 TEN TEN TEN
+
 START_TEST(reads_are_told_of_once_a_long_read)
 {
     check(A, "0a 3400", "0b 77*22");
-    told("read 1 34;");
+    told("read 1 34 " ALL_30 ";"); /* what the whole read gives */
     check(A, "0c 3400 1600", "0d 77*8");
     told("");
     check(A, "0c 3400 1600", "0d 77*8"); /* it had ended */
-    told("read 1 34;");
+    told("read 1 34 " ALL_30 ";");
     check(B, "0e 3400 2200", "0f 77*22");
-    told("read 2 34;");
+    told("read 2 34 " TEN TEN "7777;"); /* what it gets */
     check(B, "20 3400 3400", "21 1e00 77*20");
-    told("read 2 34;read 2 34;");
+    told("read 2 34 " TEN TEN ";read 2 34;");
     check(B, "08 0100 ffff 1a2a", "09 15 3400 77*19");
-    told("read 2 34;");
+    told("read 2 34 " TEN "777777777777777777;");
     check(B, "06 0100 ffff 1a2a 77", "01 06 0100 0a");
     check(B, "0c 3400 ffff", "01 0c 3400 07");
     told("");
@@ -168,7 +171,25 @@ START_TEST(reads_are_told_of_once_a_long_read)
         bl_gatt_db_store(attr(0x22), 0, (const uint8_t *)"0123456789012345678901", 22, false), 0);
     check(A, "0a 2200", "0b 30313233343536373839303132333435363738393031");
     check(A, "0c 2200 1600", "0d");
-    told("read 1 22;");
+    told("read 1 22 30313233343536373839303132333435363738393031;");
+}
+END_TEST
+
+START_TEST(a_read_that_waited_is_told_of_when_it_is_served)
+{
+    attr(0x32)->read_events = true;
+    says(A, "0a 3200");
+    told("read# 1 32;");
+    ck_assert_int_eq(bl_gatts_do_reply(&gatt, now, last_request, 2, NULL, 0), 0);
+    turn();
+    hears(A, "01 0a 3200 02");
+    told("");
+    says(A, "0a 3200");
+    told("read# 1 32;");
+    ck_assert_int_eq(bl_gatts_do_reply(&gatt, now, last_request, 0, (const uint8_t *)"new", 3), 0);
+    turn();
+    hears(A, "0b 6e6577");
+    told("served 1 32 6e6577;");
 }
 END_TEST
 
@@ -326,6 +347,7 @@ int main(void)
     tcase_add_test(t, a_long_read_ends_with_its_attribute);
     tcase_add_test(t, another_request_ends_a_long_read);
     tcase_add_test(t, reads_are_told_of_once_a_long_read);
+    tcase_add_test(t, a_read_that_waited_is_told_of_when_it_is_served);
     tcase_add_test(t, reads_are_noted_of_every_attribute);
     tcase_add_test(t, read_multiple_reads_all_or_names_the_one_that_fails);
     tcase_add_test(t, read_multiple_variable_says_the_lengths);
