@@ -202,6 +202,16 @@ static const struct bus_opt ADD_OPTS[] = {
     {"includes", "aq", offsetof(struct add_opts, includes), 0, 0, bus_opt_u16s},
 };
 
+static int check_includes(const struct bus_u16s *includes, sd_bus_error *error)
+{
+    for (size_t i = 1; i < includes->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (includes->v[i] == includes->v[k])
+                return bus_error_invalid(error, "includes: service 0x%04x is named twice.",
+                                         includes->v[i]);
+    return 0;
+}
+
 /* Why the stack will not have it, in the client's terms. */
 static int add_refused(struct bus_adapter *a, int r, const struct bl_gatts_service *def,
                        sd_bus_error *error)
@@ -281,6 +291,8 @@ static int method_add_service(sd_bus_message *m, void *userdata, sd_bus_error *e
         r = gatts_def_read_characteristics(m, &defaults, &def, error);
     if (r >= 0)
         r = bus_opts_read(m, ADD_OPTS, ARRAY_LEN(ADD_OPTS), &o, error);
+    if (r >= 0)
+        r = check_includes(&o.includes, error);
     if (r < 0)
         return r;
     def.service.secondary = !o.primary;

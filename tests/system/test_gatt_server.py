@@ -221,6 +221,10 @@ async def test_definitions_that_make_no_sense_are_named():
             await refused(INVALID, p.serve("AddCharacteristic", "qa{sv}", 1, bad), word)
         await refused(INVALID, p.add(uuid="heart"), "heart")
         await refused(INVALID, p.add(handle=Variant("q", 0)), "handle")
+        twice, _ = await p.add()
+        await refused(INVALID, p.add(includes=Variant("aq", [twice, twice])), "includes",
+                      f"0x{twice:04x}")
+        await p.serve("RemoveService", "q", twice)
         await refused(INVALID, p.add(secondary=Variant("b", True)), "secondary")
         await refused(INVALID, register(p, [["180d", []]], append=Variant("b", True)), "append")
         for services, word in [([["18", []]], "18"), ([["180d", [["2a37", 0x80, []]]]], "0x80"),
