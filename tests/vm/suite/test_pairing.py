@@ -4,7 +4,7 @@ that came of it, after a disconnection and after either daemon was started anew.
 import asyncio
 
 from agent import Agent
-from bled import CONNECTION, LINK, PAIRING, Bled, Failure, connection_path
+from bled import CONNECTION, LINK, OBSERVER, PAIRING, Bled, Failure, connection_path
 from bluez import DEVICE, NAME, Bluez, uuid16
 from bus import options
 from gatt import Remote
@@ -351,3 +351,44 @@ async def a_bond_that_bluez_has_lost_is_told_and_kept(scene, role):
     assert told.body == [pair.conn, 0x106], told
     (bonds,) = await pair.bled.call(PAIRING, 'ListBonds')
     assert [item[1] for item in bonds] == [pair.theirs], bonds
+
+
+async def find_by_name(bled, name):
+    """(type, address) of the advertiser of that name, whatever address it has now."""
+    found = []
+
+    async def look():
+        (seen,) = await bled.call(OBSERVER, 'Discover', 'ua{sv}', 1500, options(active=('b', True)))
+        found[:] = [(kind, address) for kind, address, _, _, fields in seen if fields.get('name') == name]
+        return found
+
+    await until(look, f'advertiser {name}')
+    return found[0]
+
+
+@scenario('legacy', 'extended')
+async def bluez_with_privacy_is_found_again_by_its_identity(scene, kind):
+    await controllers(scene, kind)
+    bluez = await Bluez(scene, privacy='device').start()
+    bled = await Bled(scene, 'hci0').start()
+    _, mine = await bled.activate()
+    theirs = await bluez.address()
+    agent = await Agent(bluez, 'NoInputNoOutput').register()
+    await bluez.bus.put(NAME, bluez.path, 'org.bluez.Adapter1', 'Pairable', 'b', True)
+    await bluez.advertise('private')
+    address_kind, address = await find_by_name(bled, 'private')
+    assert address_kind == 1 and 0x40 <= int(address[:2], 16) <= 0x7f, address
+
+    pair = Pair(bled, bluez, agent, mine, theirs, None)
+    pair.conn = await bled.connect(address_kind, address)
+    mark = bled.bus.mark()
+    assert await pair.pair() == [True, False, True, 16]
+    await pair.outcome(mark, authenticated=False)
+    assert await bled.get(CONNECTION, 'IdentityAddress', connection_path(pair.conn)) == theirs
+    await pair.disconnect()
+
+    mark = bled.bus.mark()
+    pair.conn = await bled.connect(0, theirs)
+    told = await bled.bus.signal('EncryptionUpdated', mark)
+    assert told.body == [pair.conn, True, False, True, 16], told
+    assert not bled.bus.seen('BondAdded', mark)
