@@ -243,6 +243,11 @@ static int write_check(size_t n, uint8_t mode, uint16_t offset, sd_bus_error *er
     if (n > GATTC_VALUE_MAX)
         return bus_error_invalid(error, "The value has %zu octets; %d are the most.", n,
                                  GATTC_VALUE_MAX);
+    if (!is_command(mode) && offset + n > GATTC_VALUE_MAX)
+        return bus_error_invalid(error,
+                                 "Option 'offset': %zu octets from %u on end behind the %d that a "
+                                 "value may have.",
+                                 n, offset, GATTC_VALUE_MAX);
     if (offset != 0 && is_command(mode))
         return bus_error_invalid(error,
                                  "Option 'offset' goes with modes 1 and 2; a command (mode %u) "

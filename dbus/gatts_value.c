@@ -381,8 +381,9 @@ int gatts_method_set_buffer(sd_bus_message *m, void *userdata, sd_bus_error *err
     if (r < 0)
         return r;
     if (len > GATTS_VALUE_MAX)
-        return bus_error_invalid(error, "A buffer of %u octets is over the %d that ATT allows.",
-                                 len, (int)GATTS_VALUE_MAX);
+        return bus_error_invalid(error,
+                                 "len: a buffer of %u octets is over the %d that ATT allows.", len,
+                                 (int)GATTS_VALUE_MAX);
     if (!bus_gatts_get(a, owner, handle, false, error))
         return -ENOENT;
     r = bl_gatts_set_buffer(a->host, handle, (uint16_t)len, append != 0);

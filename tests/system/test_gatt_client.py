@@ -257,6 +257,9 @@ async def test_write_errors():
         for mode in (0, 3):
             await p.refused("InvalidArgs", "offset", call=p.ask(
                 "Write", "qayya{sv}", h, b"x", mode, {"offset": Variant("q", 1)}))
+        for value, offset in ((b"", 513), (b"x", 512), (bytes(512), 1)):
+            await p.refused("InvalidArgs", "offset", str(offset), "512", call=p.ask(
+                "Write", "qayya{sv}", h, value, 1, {"offset": Variant("q", offset)}))
         await p.refused("NotSupported", "sign", call=p.ask("Write", "qayya{sv}", h, b"x", 3, {}))
         await p.refused("InvalidArgs", "long", call=p.ask(
             "Write", "qayya{sv}", h, b"x", 1, {"long": Variant("b", True)}))

@@ -272,7 +272,7 @@ async def test_values_are_cut_refused_appended_and_enlarged():
         assert await p.serve("Read", "q", cut) == [b"12345678"]
         assert await p.serve("Read", "q", cut) == [b""]
         for n in (513, 1 << 16):
-            await refused(INVALID, p.serve("SetBuffer", "qub", cut, n, False), str(n))
+            await refused(INVALID, p.serve("SetBuffer", "qub", cut, n, False), "len", str(n))
             await refused(INVALID, p.serve("Write", "qayb", cut, bytes(n), False), str(n))
 
 
