@@ -4,7 +4,7 @@ that came of it, after a disconnection and after either daemon was started anew.
 import asyncio
 
 from agent import Agent
-from bled import CONNECTION, LINK, OBSERVER, PAIRING, Bled, Failure, connection_path
+from bled import ADAPTER, CONNECTION, LINK, OBSERVER, PAIRING, Bled, Failure, connection_path
 from bluez import DEVICE, NAME, Bluez, uuid16
 from bus import options
 from gatt import Remote
@@ -392,3 +392,24 @@ async def bluez_with_privacy_is_found_again_by_its_identity(scene, kind):
     told = await bled.bus.signal('EncryptionUpdated', mark)
     assert told.body == [pair.conn, True, False, True, 16], told
     assert not bled.bus.seen('BondAdded', mark)
+
+
+@scenario('legacy', 'extended')
+async def bluez_finds_bled_with_privacy_again(scene, kind):
+    await controllers(scene, kind)
+    bluez = await Bluez(scene).start()
+    bled = await Bled(scene, 'hci0').start()
+    await bled.put('y', AddrMode=2)
+    _, mine = await bled.activate()
+    agent = await Agent(bluez, 'NoInputNoOutput').register()
+    await bluez.bus.put(NAME, bluez.path, 'org.bluez.Adapter1', 'Pairable', 'b', True)
+    pair = Pair(bled, bluez, agent, mine, await bluez.address(), None)
+    await pair.connect('peripheral')
+    mark, pairing = await begin(pair, 'peripheral')
+    await pairing
+    await pair.outcome(mark, authenticated=False)
+    # bluetoothd keeps the object and knows by now whose it is.
+    identity = (await bled.get(ADAPTER, 'Identity'))[1]
+    await bluez.device(mine, Address=identity)
+    await pair.disconnect()
+    await encrypted_again(pair, 'peripheral', authenticated=False)
