@@ -109,7 +109,7 @@ static void host_end_all(struct bl_host *host, uint64_t now)
         host_end_op(host, &host->user_ops[i], BL_NOT_ACTIVE);
     host_end_op(host, &host->lifecycle_op, BL_NOT_ACTIVE);
     host->radio.outstanding = host->radio.advertising = host->radio.scanning = false;
-    host->radio.initiating = host->radio.pause = false;
+    host->radio.initiating = host->radio.pause = host->radio.still = host->radio.sets = false;
     host->shutdown_deadline = host->held_since = TIMERQ_NEVER;
     host->state = BL_HOST_OFF;
 }

@@ -84,7 +84,7 @@ static enum step step_on(struct bl_advertiser *a, unsigned i, struct bl_adv *x)
     bool extended = bl_adv_extended(a);
 
     if (!x || set->on != x->id || set->suspect == 1 || set->params_told != x->params_stamp ||
-        (!extended && a->radio->pause))
+        (extended ? a->radio->still : a->radio->pause))
         return step_ask(a, i, x, ADV_ASK_DISABLE, 0);
     if (extended && x->mode != BL_ADDR_MODE_PUBLIC && !bl_addr_eq(&set->addr_told, &x->addr))
         /* Core 5.4, Vol 4, Part E, 7.8.52: not while a connectable set is enabled */
@@ -138,6 +138,8 @@ static enum step step_off_extended(struct bl_advertiser *a, uint64_t now, unsign
 {
     struct bl_adv_set *set = &a->sets[i];
 
+    if (a->radio->still)
+        return STEP_NOTHING;
     if (x->mode != BL_ADDR_MODE_PUBLIC && bl_addr_is_zero(&x->addr)) {
         int r = bl_privacy_make(a->privacy, now, x->mode, i == 0, &x->addr, &x->addr_until);
         if (r < 0)
@@ -201,8 +203,8 @@ bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
 {
     enum step step = STEP_AGAIN;
 
-    if (!a->radio->ready ||
-        (a->settled && a->seen_pause == a->radio->pause && a->seen_links == a->radio->links))
+    if (!a->radio->ready || (a->settled && a->seen_pause == a->radio->pause &&
+                             a->seen_still == a->radio->still && a->seen_links == a->radio->links))
         return false;
     /* Each round again has ended an advertisement, put it off or forgotten a set. */
     for (unsigned i = 0; step == STEP_AGAIN && i < 2 * BL_MAX_ADV + BL_ADVERTISER_SETS; i++) {
@@ -215,6 +217,7 @@ bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
         step = step_remove(a);
     a->settled = step == STEP_NOTHING;
     a->seen_pause = a->radio->pause;
+    a->seen_still = a->radio->still;
     a->seen_links = a->radio->links;
     return step == STEP_QUEUED;
 }

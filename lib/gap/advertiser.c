@@ -435,13 +435,17 @@ static void adv_arrived(struct bl_advertiser *a, struct bl_adv *x, uint64_t now)
 
 void bl_adv_settle(struct bl_advertiser *a, uint64_t now)
 {
+    bool any = false;
+
     for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++) {
         const struct bl_adv_set *set = &a->sets[i];
         struct bl_adv *x = set->enabled ? bl_adv_find(a, set->on) : NULL;
+        any |= set->enabled;
         if (x && !x->stopping && bl_adv_is_current(a, set, x))
             adv_arrived(a, x, now);
     }
-    a->radio->advertising = !bl_adv_extended(a) && a->sets[0].enabled;
+    a->radio->advertising = !bl_adv_extended(a) && any;
+    a->radio->sets = bl_adv_extended(a) && any;
 }
 
 /* ---- time ---- */
@@ -537,7 +541,7 @@ void bl_advertiser_reset(struct bl_advertiser *a, uint64_t now, bl_status status
     for (unsigned i = 0; i < a->n_advs; i++)
         bl_adv_end(a->advs[i], status);
     bl_adv_reap(a);
-    a->radio->advertising = false;
+    a->radio->advertising = a->radio->sets = false;
 }
 
 bool bl_advertiser_counter(const struct bl_advertiser *a, size_t index, const char **ret_name,

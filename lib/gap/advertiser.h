@@ -77,7 +77,7 @@ struct bl_advertiser {
                               * _terminated() was about; zero: not certain */
     /* Nothing to do until something happens to the advertiser, or these change: most input is not
      * about it. */
-    bool settled, seen_pause;
+    bool settled, seen_pause, seen_still;
     unsigned seen_links;
     uint64_t started, ended, connections, refused;
 };

@@ -33,6 +33,8 @@ struct bl_attempt {
     struct bl_addr identity; /* zero: it has told us no key */
     struct bl_addr on_air;   /* what it was heard with last; zero: not heard */
     uint64_t heard_at;
+    bool listed; /* the controller finds it by its identity */
+    bool seeks;  /* or it cannot: on_air is for the host to find out */
 };
 
 static inline struct bl_attempt *connector_entry(struct list *l)
@@ -43,8 +45,14 @@ static inline struct bl_attempt *connector_entry(struct list *l)
 /* What the controller is to look for. */
 static inline const struct bl_addr *connector_address(const struct bl_attempt *a)
 {
+    if (a->listed)
+        return &a->identity;
     return bl_addr_is_zero(&a->on_air) ? &a->params.peer : &a->on_air;
 }
+
+/* To be asked before an attempt is initiated for. False: the controller has to be told of the peer
+ * first; it is privacy's turn. */
+bool connector_enlist(struct bl_connector *c, uint64_t now, struct bl_attempt *a);
 
 /* Whose keys we have may have changed: attempts know it again. */
 void connector_recognize(struct bl_connector *c);

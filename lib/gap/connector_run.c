@@ -295,6 +295,8 @@ static bool connector_start_direct(struct bl_connector *c, uint64_t now)
     uint8_t own;
 
     while ((a = connector_turn(c, now)) && a->retry_at <= now) {
+        if (!connector_enlist(c, now, a))
+            return bl_privacy_step(c->privacy, now);
         int r = connector_own(c, now, a, &own);
         if (r == -EBUSY) { /* another kind of address is on the air, maybe not for long */
             a->why = BL_NO_RESOURCES;
@@ -325,6 +327,12 @@ static bool connector_start_list(struct bl_connector *c, uint64_t now)
     if (c->auto_retry_at > now || !(first = connector_choose_batch(c, &more))) {
         connector_release(c);
         return false;
+    }
+    list_each(l, next, &c->automatic)
+    {
+        struct bl_attempt *a = connector_entry(l);
+        if (a->in_batch && !connector_enlist(c, now, a))
+            return bl_privacy_step(c->privacy, now);
     }
     r = connector_sync_list(c);
     if (r == 0 && (r = connector_own(c, now, first, &own)) == 0 &&

@@ -6,6 +6,8 @@
  *
  *     heard with another address --(initiating for it)--> stop --> Create or accept list with it
  *
+ * That is for controllers which do not find such a peer by themselves (privacy_list.c).
+ *
  * An address that was heard is kept against others for BL_CONNECTOR_SIGHTED_US since it was heard
  * last: a peer may have two on the air at once, and going back and forth between them would lead
  * nowhere.
@@ -15,6 +17,8 @@
 
 #include "gap/privacy.h"
 
+#include <errno.h>
+
 static void connector_recognize_one(struct bl_connector *c, struct bl_attempt *a)
 {
     struct bl_addr identity = {0};
@@ -22,11 +26,24 @@ static void connector_recognize_one(struct bl_connector *c, struct bl_attempt *a
     if (!bl_privacy_resolve(c->privacy, &a->params.peer, &identity) &&
         bl_privacy_knows(c->privacy, &a->params.peer))
         identity = a->params.peer;
-    if (!bl_addr_eq(&identity, &a->identity) && !bl_addr_is_zero(&a->on_air)) {
-        a->on_air = (struct bl_addr){0}; /* whose that was is not so sure any more */
-        c->stop |= a->in_batch ? c->by_list : c->target == a;
-    }
+    bool same = bl_addr_eq(&identity, &a->identity);
+    bool unlisted = a->listed && !bl_privacy_is_listed(c->privacy, &identity);
     a->identity = identity;
+    if (same && !unlisted)
+        return;
+    a->on_air = (struct bl_addr){0}; /* whose that was is not so sure any more */
+    a->listed = a->seeks = false;
+    c->stop |= a->in_batch ? c->by_list : c->target == a;
+}
+
+bool connector_enlist(struct bl_connector *c, uint64_t now, struct bl_attempt *a)
+{
+    int r = bl_addr_is_zero(&a->identity) ? -EOPNOTSUPP
+                                          : bl_privacy_list(c->privacy, now, &a->identity);
+
+    a->listed = r == 0;
+    a->seeks = r == -EOPNOTSUPP;
+    return r != -EAGAIN;
 }
 
 void connector_recognize(struct bl_connector *c)
@@ -47,7 +64,7 @@ static uint8_t connector_seek_phys(struct list *attempts)
     list_each(l, next, attempts)
     {
         const struct bl_attempt *a = connector_entry(l);
-        if (a->state == BL_ATTEMPT_WAITING && !bl_addr_is_zero(&a->identity))
+        if (a->state == BL_ATTEMPT_WAITING && a->seeks && !bl_addr_is_zero(&a->identity))
             phys |= a->params.phys & (BL_PHYS_1M | BL_PHYS_CODED);
     }
     return phys;
@@ -91,13 +108,13 @@ bool bl_connector_sighted(struct bl_connector *c, uint64_t now, const struct bl_
     list_each(l, next, &c->direct)
     {
         struct bl_attempt *a = connector_entry(l);
-        if (a->state == BL_ATTEMPT_WAITING && bl_addr_eq(&a->identity, &identity))
+        if (a->state == BL_ATTEMPT_WAITING && a->seeks && bl_addr_eq(&a->identity, &identity))
             news |= connector_heard(c, now, a, &r->addr);
     }
     list_each(l, next, &c->automatic)
     {
         struct bl_attempt *a = connector_entry(l);
-        if (a->state == BL_ATTEMPT_WAITING && bl_addr_eq(&a->identity, &identity))
+        if (a->state == BL_ATTEMPT_WAITING && a->seeks && bl_addr_eq(&a->identity, &identity))
             news |= connector_heard(c, now, a, &r->addr);
     }
     return news;

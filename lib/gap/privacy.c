@@ -358,6 +358,15 @@ static void privacy_tell(struct bl_privacy *p)
 
 /* ---- the controller ---- */
 
+/* The shared address may stay as it is. */
+static bool privacy_step_list(struct bl_privacy *p, bool busy)
+{
+    struct bl_radio *radio = p->radio;
+
+    radio->pause = radio->still = bl_privacy_list_wants(p);
+    return radio->still && !busy && bl_privacy_list_step(p);
+}
+
 bool bl_privacy_step(struct bl_privacy *p, uint64_t now)
 {
     struct bl_radio *radio = p->radio;
@@ -367,13 +376,14 @@ bool bl_privacy_step(struct bl_privacy *p, uint64_t now)
     (void)now;
     if (!radio->ready)
         return false;
-    if (bl_addr_is_zero(want) || bl_addr_eq(want, &p->shared) || p->refused) {
-        radio->pause = false;
+    bool settled = bl_addr_is_zero(want) || bl_addr_eq(want, &p->shared) || p->refused;
+    bool busy = radio->advertising || radio->scanning || radio->initiating;
+    if (settled)
         privacy_tell(p);
-        return false;
-    }
-    if (radio->advertising || radio->scanning || radio->initiating) {
-        radio->pause = claimed;
+    if (settled || (busy && !claimed))
+        return privacy_step_list(p, busy || radio->sets);
+    if (busy) {
+        radio->pause = true;
         return false;
     }
 
@@ -405,6 +415,10 @@ static void privacy_keep_old(struct bl_privacy *p, uint64_t now)
 
 void bl_privacy_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_reply *reply)
 {
+    if (reply->opcode != BL_CMD_LE_SET_RANDOM_ADDRESS) {
+        bl_privacy_list_reply(p, reply);
+        return;
+    }
     if (bl_addr_is_zero(&p->pending))
         return; /* of before a reset */
     if (reply->status == 0) {
@@ -522,5 +536,7 @@ void bl_privacy_reset(struct bl_privacy *p, uint64_t now, bl_status status)
         p->claims[u] = BL_ADDR_MODE_DEFAULT;
     p->shared = p->pending = p->told = privacy_none;
     p->refused = false;
-    p->radio->pause = false;
+    p->radio->pause = p->radio->still = false;
+    p->list = (struct bl_privacy_list){0};
+    p->changes++;
 }

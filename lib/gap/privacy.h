@@ -26,6 +26,7 @@ enum bl_privacy_user {
 enum {
     /* What a report from an RPA that was not heard before may cost, in AES blocks. */
     BL_PRIVACY_MAX_IDENTITIES = BL_MAX_BONDS,
+    BL_PRIVACY_LIST = 64,    /* at most so many of them on the controller's resolving list */
     BL_PRIVACY_CACHE = 4096, /* addresses whose resolution is remembered; a power of two */
 };
 
@@ -43,6 +44,25 @@ struct bl_privacy_private { /* a private address of ours */
     bool used;              /* a procedure has had it */
 };
 
+struct bl_privacy_row { /* of the controller's resolving list */
+    struct bl_addr addr;
+    uint64_t used;
+    bool device_mode; /* it has been told so */
+    bool stale;       /* that key is no more */
+};
+
+struct bl_privacy_list {
+    struct bl_privacy_row rows[BL_PRIVACY_LIST];
+    unsigned n;
+    uint8_t cap;           /* what it was found to hold, where less than it claims */
+    bool on;               /* address resolution is enabled */
+    bool broken;           /* not to be used before the next reset */
+    struct bl_addr wanted; /* who is to be on it next; zero: nobody */
+    uint64_t wanted_at;
+    uint16_t asked; /* the command that is out; 0: none is */
+    struct bl_privacy_row asking;
+};
+
 struct bl_privacy {
     struct bl_radio *radio;
     enum bl_addr_mode claims[BL_PRIVACY_USERS]; /* BL_ADDR_MODE_DEFAULT: none */
@@ -56,8 +76,9 @@ struct bl_privacy {
     struct bl_privacy_peer *identities; /* in the order of their serials */
     unsigned n_identities, cap_identities;
     uint64_t last_serial;
-    uint64_t changes;               /* of the identities, so far */
-    uint64_t searches;              /* for addresses that were not known, so far */
+    uint64_t changes;  /* of the identities and of the list, so far */
+    uint64_t searches; /* for addresses that were not known, so far */
+    struct bl_privacy_list list;
     struct bl_privacy_cache *cache; /* NULL before the first identity */
 };
 
@@ -106,6 +127,23 @@ int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity
                             const uint8_t irk[static 16]);
 void bl_privacy_remove_identity(struct bl_privacy *p, const struct bl_addr *identity);
 bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity);
+/*
+ * Asks for a known identity to be on the controller's resolving list, so that the controller finds
+ * the peer by it whatever its address is.
+ *   0            it is
+ *   -EAGAIN      it will be: step, and ask again
+ *   -EOPNOTSUPP  the controller cannot, or has no room for it now
+ */
+int bl_privacy_list(struct bl_privacy *p, uint64_t now, const struct bl_addr *identity);
+bool bl_privacy_is_listed(struct bl_privacy *p, const struct bl_addr *identity);
+
+/* Between privacy.c, privacy_peers.c and privacy_list.c. irk: borrowed, zeros where unknown. */
+const uint8_t *bl_privacy_irk(const struct bl_privacy *p, const struct bl_addr *identity);
+void bl_privacy_list_forget(struct bl_privacy *p, const struct bl_addr *identity);
+bool bl_privacy_list_wants(struct bl_privacy *p);
+bool bl_privacy_list_step(struct bl_privacy *p); /* only where nothing is on the air */
+void bl_privacy_list_reply(struct bl_privacy *p, const struct bl_hci_reply *reply);
+
 /* True, and the identity, where addr is an RPA made with the key of one. */
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
                         struct bl_addr *ret_identity);

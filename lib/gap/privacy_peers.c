@@ -51,8 +51,17 @@ bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity
     return peers_find(p, identity) < p->n_identities;
 }
 
+const uint8_t *bl_privacy_irk(const struct bl_privacy *p, const struct bl_addr *identity)
+{
+    static const uint8_t none[16];
+    unsigned i = peers_find(p, identity);
+
+    return i < p->n_identities ? p->identities[i].irk : none;
+}
+
 static void peers_drop(struct bl_privacy *p, unsigned i)
 {
+    bl_privacy_list_forget(p, &p->identities[i].addr);
     p->changes++;
     p->n_identities--;
     memmove(&p->identities[i], &p->identities[i + 1],

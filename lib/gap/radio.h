@@ -41,11 +41,15 @@ struct bl_radio {
     bool advertising; /* any legacy advertising, or any set that uses the shared address */
     bool scanning;
     bool initiating;
+    bool sets;      /* any extended advertising set is on */
     unsigned links; /* connections there are, in either role; host.c keeps it */
 
     /* Set by privacy when the shared random address has to change: advertiser (legacy), scanner
      * and connector disable themselves in their step, keeping their wishes, until it is clear. */
     bool pause;
+    /* Set beside it when the controller's resolving list has to change: extended advertising sets
+     * stand still too. */
+    bool still;
     /* Set by the connector while a direct attempt waits that the controller refuses to begin beside
      * scanning (some cannot do both): the scanner disables itself until it is clear. */
     bool hush;

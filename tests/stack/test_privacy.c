@@ -56,6 +56,15 @@ static struct bl_air_config config_of(int i)
     return i == 0 ? bl_air_config_default() : i == 1 ? bl_air_config_v42() : bl_air_config_v40();
 }
 
+/* Controllers that do not find private addresses by themselves. */
+static struct bl_air_config plain_config_of(int i)
+{
+    struct bl_air_config config = config_of(i);
+
+    config.resolving_list_size = 0;
+    return config;
+}
+
 static uint16_t advertise(bool connectable)
 {
     struct bl_adv_params params = {
@@ -226,7 +235,7 @@ END_TEST
 /* Heard once, and gone before B could connect; then there with another address. */
 START_TEST(a_new_address_in_the_middle_of_an_attempt_is_followed)
 {
-    struct bl_air_config config = config_of(_i % 3);
+    struct bl_air_config config = plain_config_of(_i % 3);
     bool automatic = _i >= 3;
     bl_op op;
 
@@ -286,7 +295,7 @@ END_TEST
 
 START_TEST(scans_of_clients_and_seeking_go_together)
 {
-    struct bl_air_config config = config_of(_i);
+    struct bl_air_config config = plain_config_of(_i);
     struct bl_scan_params params = {.interval_us = 60000,
                                     .window_us = 30000,
                                     .active = true,
@@ -320,7 +329,7 @@ END_TEST
 
 START_TEST(a_controller_that_refuses_to_scan_is_not_pestered)
 {
-    struct bl_air_config config = config_of(_i);
+    struct bl_air_config config = plain_config_of(_i);
     uint16_t enable = config.extended ? BL_CMD_LE_SET_EXT_SCAN_ENABLE : BL_CMD_LE_SET_SCAN_ENABLE;
     bl_op op;
 
@@ -362,6 +371,142 @@ START_TEST(a_reset_of_the_controller_ends_the_seeking_and_it_begins_anew)
     stack_free(s);
 }
 END_TEST
+
+/* ---- the controller's resolving list ---- */
+
+START_TEST(a_resolving_list_finds_the_peer_without_scanning)
+{
+    struct bl_air_config config = bl_air_config_default();
+    bool automatic = _i;
+    bl_op op;
+
+    begin(&config, 2);
+    connect_to(&identity, automatic, 20000, &op);
+    for (int i = 0; i < 3; i++) {
+        stack_run(s, 3 * S);
+        ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 0);
+    }
+    advertise(true);
+    is_connected(5 * S);
+    ck_assert_uint_eq(stack_done(s, B, op, S).done.status, BL_OK);
+    ck_assert_uint_eq(stack_counter(s, B, "connect-sightings"), 0);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(advertising_and_scanning_go_on_after_the_list_has_changed)
+{
+    struct bl_air_config config = bl_air_config_default();
+    struct bl_adv_params adv = {
+        .interval_us = 100000, .connectable = true, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_scan_params scan = {
+        .interval_us = 30000, .window_us = 30000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t id, attempt;
+    bl_op op;
+
+    config.extended = _i;
+    if (!_i)
+        config.le_features &= ~BL_AIR_LE_EXTENDED_ADV;
+    begin(&config, 900);
+    ck_assert_int_eq(bl_advertise(s->end[B].host, s->now, 0, &adv, &id, &op), 0);
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &scan, &id, &op), 0);
+    ck_assert_int_eq(bl_scan(s->end[C].host, s->now, &scan, &id, &op), 0);
+    advertise(false);
+    attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, S);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 0);
+    stack_forget(s);
+    stack_run(s, 2 * S);
+    ck_assert_uint_ge(stack_count(s, B, BL_EV_REPORT), 15);
+    ck_assert_uint_ge(stack_count(s, C, BL_EV_REPORT), 30);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_ADV_STOPPED), 0);
+    struct bl_event e = stack_wait(s, B, BL_EV_REPORT, 0);
+    ck_assert(bl_addr_eq(&e.report.addr, &identity));
+    /* The bond goes, and with it what the controller knows. */
+    ck_assert_int_eq(bl_bond_remove(s->end[B].host, s->now, &identity), 0);
+    stack_run(s, S);
+    stack_forget(s);
+    struct bl_addr on_air = stack_addr(s, A);
+    e = stack_wait(s, B, BL_EV_REPORT, S);
+    ck_assert(bl_addr_eq(&e.report.addr, &on_air));
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    stack_free(s);
+}
+END_TEST
+
+/* One has the controller's only entry, the other is sought. */
+START_TEST(a_list_that_is_full_leaves_the_others_to_the_host)
+{
+    struct bl_air_config config = bl_air_config_default();
+    struct bl_adv_params adv = {
+        .interval_us = 100000, .connectable = true, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_config theirs;
+    uint16_t id;
+    bl_op op;
+
+    config.resolving_list_size = _i == 0 ? 1 : 16;
+    begin(&config, 2);
+    struct bl_bond b = {.identity = stack_addr(s, C), .has_irk = true};
+    bl_host_get_config(s->end[C].host, &theirs);
+    memcpy(b.irk, theirs.irk, 16);
+    set_addr_mode(C, BL_ADDR_MODE_RPA, 2);
+    ck_assert_int_eq(bl_bond_add(s->end[B].host, s->now, &b), 0);
+    connect_to(&identity, true, 0, &op);
+    stack_run(s, S);
+    if (_i == 1) /* it has lied about its size */
+        ck_assert_int_eq(bl_air_fault_command(s->air, s->end[B].controller,
+                                              BL_CMD_LE_ADD_RESOLVING_LIST, BL_AIR_ANSWER_STATUS,
+                                              0x07, BL_AIR_FOREVER),
+                         0);
+    connect_to(&b.identity, true, 0, &op);
+    stack_run(s, S);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 1);
+    advertise(true);
+    is_connected(5 * S);
+    ck_assert_int_eq(bl_advertise(s->end[C].host, s->now, 0, &adv, &id, &op), 0);
+    struct bl_event e = stack_wait(s, B, BL_EV_CONNECTED, 30 * S);
+    ck_assert(bl_addr_eq(&e.connected.peer, &b.identity));
+    stack_free(s);
+}
+END_TEST
+
+static const uint16_t list_commands[] = {BL_CMD_LE_ADD_RESOLVING_LIST, BL_CMD_LE_SET_PRIVACY_MODE,
+                                         BL_CMD_LE_SET_ADDRESS_RESOLUTION};
+static const struct {
+    enum bl_air_command_fault fault;
+    unsigned value, times;
+} list_faults[] = {{BL_AIR_ANSWER_STATUS, 0x0c, 1},
+                   {BL_AIR_ANSWER_STATUS, 0x01, BL_AIR_FOREVER},
+                   {BL_AIR_ANSWER_STATUS, 0x07, BL_AIR_FOREVER},
+                   {BL_AIR_NEVER_ANSWER, 0, 1}};
+
+START_TEST(a_list_that_is_refused_leaves_all_to_the_host)
+{
+    struct bl_air_config config = bl_air_config_default();
+    size_t i = (size_t)_i % ARRAY_LEN(list_faults), command = (size_t)_i / ARRAY_LEN(list_faults);
+    bl_op op;
+
+    begin(&config, 2);
+    ck_assert_int_eq(bl_air_fault_command(s->air, s->end[B].controller, list_commands[command],
+                                          list_faults[i].fault, list_faults[i].value,
+                                          list_faults[i].times),
+                     0);
+    uint16_t attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, 5 * S);
+    ck_assert_uint_eq(stack_counter(s, B, "scan-seeks"), 1);
+    advertise(true);
+    uint16_t conn = is_connected(5 * S);
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    disconnect(conn);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900); /* nor does it hide what it knows half of */
+    advertise(true);
+    connect_to(&identity, false, 3000, &op);
+    ck_assert_uint_eq(stack_done(s, B, op, 4 * S).done.status, BL_OK);
+    stack_free(s);
+}
+END_TEST
+
+/* ---- our own ---- */
 
 /* B advertises and scans with private addresses too; A, who has B's key, knows it throughout. */
 START_TEST(our_own_addresses_change_under_a_bonded_peer_that_knows_us)
@@ -419,6 +564,10 @@ int main(void)
     tcase_add_loop_test(t, a_controller_that_refuses_to_scan_is_not_pestered, 0, 3);
     tcase_add_loop_test(t, a_reset_of_the_controller_ends_the_seeking_and_it_begins_anew, 0, 3);
     tcase_add_loop_test(t, our_own_addresses_change_under_a_bonded_peer_that_knows_us, 0, 3);
+    tcase_add_loop_test(t, a_resolving_list_finds_the_peer_without_scanning, 0, 2);
+    tcase_add_loop_test(t, advertising_and_scanning_go_on_after_the_list_has_changed, 0, 2);
+    tcase_add_loop_test(t, a_list_that_is_full_leaves_the_others_to_the_host, 0, 2);
+    tcase_add_loop_test(t, a_list_that_is_refused_leaves_all_to_the_host, 0, 12);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

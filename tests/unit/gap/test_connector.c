@@ -505,6 +505,7 @@ START_TEST(an_identity_and_its_address_on_the_air_are_one_peer)
     uint16_t id, other;
     bl_op op, other_op;
 
+    hci->caps.resolving_list = 0;
     ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
     p.peer = _i == 0 ? rpa : identity;
     ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &other, &other_op), -EALREADY);

@@ -697,6 +697,176 @@ START_TEST(identity_without_key_or_memory_is_refused)
 }
 END_TEST
 
+/* ---- the controller's resolving list ---- */
+
+#define ADD    BL_CMD_LE_ADD_RESOLVING_LIST
+#define REMOVE BL_CMD_LE_REMOVE_RESOLVING_LIST
+#define MODE   BL_CMD_LE_SET_PRIVACY_MODE
+#define ENABLE BL_CMD_LE_SET_ADDRESS_RESOLUTION
+
+static int list_numbered(unsigned i)
+{
+    struct bl_addr a = numbered(i);
+
+    return bl_privacy_list(&w->privacy, w->now, &a);
+}
+
+static void listed(unsigned i)
+{
+    ck_assert_int_eq(list_numbered(i), -EAGAIN);
+    gap_world_run(w);
+    ck_assert_int_eq(list_numbered(i), 0);
+}
+
+START_TEST(a_peer_is_listed_in_device_mode_without_a_local_key)
+{
+    gap_world_ready(w);
+    ck_assert_int_eq(list_numbered(1), -EOPNOTSUPP); /* it has no key */
+    add_numbered(1);
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    gap_world_do(w, ADD,
+                 "00 010007000000 01000900000000000000000000000000 "
+                 "00000000000000000000000000000000");
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    gap_world_do(w, MODE, "00 010007000000 01");
+    gap_world_do(w, ENABLE, "01");
+    ck_assert_int_eq(list_numbered(1), 0);
+    add_numbered(2);
+    ck_assert_int_eq(list_numbered(2), -EAGAIN);
+    gap_world_do(w, ADD, NULL);
+    gap_world_do(w, MODE, "00 020007000000 01");
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), 0);
+    ck_assert_int_eq(list_numbered(2), 0);
+}
+END_TEST
+
+START_TEST(the_list_changes_while_nothing_is_on_the_air)
+{
+    bool *busy[] = {&w->radio.scanning, &w->radio.initiating, &w->radio.sets};
+
+    gap_world_ready(w);
+    add_numbered(1);
+    *busy[_i] = true;
+    gap_world_quiet(w);
+    ck_assert(!w->radio.pause && !w->radio.still);
+    *busy[_i] = true; /* the advertiser knows of no set */
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    bl_privacy_step(&w->privacy, w->now);
+    ck_assert(w->radio.pause && w->radio.still);
+    ck_assert_ptr_null(fake_hci_take(w->hci));
+    *busy[_i] = false;
+    gap_world_run(w);
+    ck_assert(!w->radio.pause && !w->radio.still);
+    ck_assert_int_eq(list_numbered(1), 0);
+}
+END_TEST
+
+START_TEST(a_full_list_keeps_who_was_used_lately)
+{
+    struct bl_addr a = numbered(0);
+
+    w->hci->caps.resolving_list = 2;
+    gap_world_ready(w);
+    for (unsigned i = 0; i < 3; i++)
+        add_numbered(i);
+    listed(0);
+    listed(1);
+    ck_assert_int_eq(list_numbered(2), -EOPNOTSUPP);
+    w->now += 30000000;
+    ck_assert_int_eq(list_numbered(1), 0);
+    ck_assert_int_eq(list_numbered(2), -EAGAIN);
+    gap_world_do(w, REMOVE, "00 000007000000");
+    gap_world_do(w, ADD, NULL);
+    gap_world_do(w, MODE, "00 020007000000 01");
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), 0);
+    ck_assert_int_eq(list_numbered(2), 0);
+    ck_assert(!bl_privacy_is_listed(&w->privacy, &a));
+}
+END_TEST
+
+START_TEST(a_key_that_goes_or_changes_leaves_the_list)
+{
+    struct bl_addr a = numbered(1);
+
+    gap_world_ready(w);
+    add_numbered(1);
+    listed(1);
+    if (_i == 0)
+        bl_privacy_remove_identity(&w->privacy, &a);
+    else
+        ck_assert_int_eq(bl_privacy_add_identity(&w->privacy, &a, sample_irk), 0);
+    ck_assert(!bl_privacy_is_listed(&w->privacy, &a));
+    gap_world_do(w, REMOVE, "00 010007000000");
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), _i == 0 ? -EOPNOTSUPP : -EAGAIN);
+}
+END_TEST
+
+START_TEST(a_key_that_goes_while_it_is_being_listed_leaves_too)
+{
+    struct bl_addr a = numbered(1);
+
+    gap_world_ready(w);
+    add_numbered(1);
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    const struct fake_cmd *add = gap_world_expect(w, ADD, NULL);
+    bl_privacy_remove_identity(&w->privacy, &a);
+    gap_world_answer(w, add, 0);
+    gap_world_do(w, REMOVE, "00 010007000000");
+    gap_world_quiet(w);
+}
+END_TEST
+
+START_TEST(what_goes_wrong_ends_the_use_of_the_list_until_a_reset)
+{
+    static const uint16_t order[] = {ADD, MODE, ENABLE};
+
+    gap_world_ready(w);
+    add_numbered(1);
+    add_numbered(2);
+    if (_i >= 6)
+        listed(2);
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    for (int k = 0; k < _i % 3; k++)
+        gap_world_do(w, order[k], NULL);
+    if (_i != 8) { /* it is on already */
+        const struct fake_cmd *cmd = gap_world_expect(w, order[_i % 3], NULL);
+        if (_i < 3)
+            gap_world_answer(w, cmd, BL_HCI_COMMAND_DISALLOWED);
+        else
+            gap_world_lose(w, cmd);
+        if (_i >= 6 || _i == 5) /* it may be on */
+            gap_world_do(w, ENABLE, "00");
+        ck_assert_int_eq(list_numbered(1), -EOPNOTSUPP);
+        ck_assert_int_eq(list_numbered(2), -EOPNOTSUPP);
+    }
+    gap_world_quiet(w);
+    ck_assert(!w->radio.pause && !w->radio.still);
+    w->radio.ready = false;
+    bl_privacy_reset(&w->privacy, w->now, BL_NOT_ACTIVE);
+    gap_world_ready(w);
+    listed(1);
+}
+END_TEST
+
+START_TEST(a_controller_without_device_mode_or_a_list_is_not_used)
+{
+    gap_world_ready(w);
+    add_numbered(1);
+    if (_i == 0)
+        fake_hci_deny(w->hci, MODE);
+    else if (_i == 1)
+        w->hci->caps.resolving_list = 0;
+    else
+        w->hci->caps.le_features &= ~(UINT64_C(1) << BL_LE_PRIVACY);
+    ck_assert_int_eq(list_numbered(1), -EOPNOTSUPP);
+    gap_world_quiet(w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("privacy");
@@ -742,6 +912,13 @@ int main(void)
     tcase_add_test(peers, a_change_of_identities_leaves_what_is_known_of_the_others);
     tcase_add_test(peers, answers_are_true_through_a_long_life_of_changes);
     tcase_add_test(peers, identity_without_key_or_memory_is_refused);
+    tcase_add_test(peers, a_peer_is_listed_in_device_mode_without_a_local_key);
+    tcase_add_loop_test(peers, the_list_changes_while_nothing_is_on_the_air, 0, 3);
+    tcase_add_test(peers, a_full_list_keeps_who_was_used_lately);
+    tcase_add_loop_test(peers, a_key_that_goes_or_changes_leaves_the_list, 0, 2);
+    tcase_add_test(peers, a_key_that_goes_while_it_is_being_listed_leaves_too);
+    tcase_add_loop_test(peers, what_goes_wrong_ends_the_use_of_the_list_until_a_reset, 0, 9);
+    tcase_add_loop_test(peers, a_controller_without_device_mode_or_a_list_is_not_used, 0, 3);
     suite_add_tcase(suite, own_case);
     suite_add_tcase(suite, peers);
     return gap_world_main(suite);
