@@ -582,6 +582,25 @@ START_TEST(loading_gives_what_waits_and_what_is_deleted_not)
 }
 END_TEST
 
+START_TEST(a_bond_that_comes_after_a_deletion_that_failed_is_there)
+{
+    struct bl_bond b = bond_of(1, 7);
+    bonds_write(&store, now, &b);
+    sys = (struct calls){.fault = FAULT_BROKEN, .error = EIO};
+    bonds_delete(&store, now, &b.identity);
+    calm();
+    ck_assert_uint_eq(load(), 0);
+    b.local_csrk[3] = 1;
+    bonds_write(&store, now, &b);
+    ck_assert_uint_eq(load(), 1);
+    ck_assert_uint_eq(load_anew(), 1);
+    b.local_csrk[3] = 2; /* another key, alone */
+    bonds_write(&store, now, &b);
+    ck_assert_uint_eq(load_anew(), 1);
+    ck_assert_uint_eq(found(1)->local_csrk[3], 2);
+}
+END_TEST
+
 START_TEST(who_was_seen_last_is_given_last)
 {
     static const uint64_t seen[] = {50, 0, 99, 7, 3};
@@ -1203,6 +1222,7 @@ int main(void)
     tcase_add_test(c, the_end_of_a_link_and_of_the_process_write_what_waits);
     tcase_add_test(c, what_can_wait_is_written_one_a_turn_and_leaves_time_between);
     tcase_add_test(c, loading_gives_what_waits_and_what_is_deleted_not);
+    tcase_add_test(c, a_bond_that_comes_after_a_deletion_that_failed_is_there);
     tcase_add_test(c, who_was_seen_last_is_given_last);
     tcase_add_test(c, a_bond_that_nobody_takes_stays_in_its_file);
     tcase_add_test(c, a_bond_that_is_not_as_it_should_be_does_not_replace_one);
