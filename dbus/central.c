@@ -131,15 +131,28 @@ static bool attempt_remember(struct attempt *t, bl_status status, bool keep)
     return true;
 }
 
+/* A wrong type looks like a peer that is away: it is said what was listened for. */
+static void connect_fail(struct bus_call *call, bl_status status, const struct bl_addr *peer)
+{
+    char text[ADDR_TEXT_LEN];
+
+    bl_addr_format(peer, text);
+    if (status == BL_TIMEOUT)
+        bus_call_fail(call, status,
+                      "hearing a connectable advertisement of %s (address type %u, %s)", text,
+                      peer->type, peer->type == ADDR_PUBLIC ? "public" : "random");
+    else
+        bus_call_fail(call, status, "connecting to %s", text);
+}
+
 /* A waiting attempt ends otherwise than by its operation. */
 static void attempt_end_waiting(struct attempt *t, bl_status status)
 {
     struct bus_call *call = t->call;
-    char text[ADDR_TEXT_LEN];
 
     central_disconnected(t->adapter, bus_owner_bit(t->thing.owner), NO_CONN, &t->params.peer);
     if (call && call->op == 0) {
-        bus_call_fail(call, status, "connecting to %s", bl_addr_format(&t->params.peer, text));
+        connect_fail(call, status, &t->params.peer);
         t->call = NULL;
         attempt_free(t);
         bus_call_free(call);
@@ -258,7 +271,6 @@ static void central_try_waiting(struct bus_adapter *a)
 static void connect_done(struct bus_call *call, const struct bl_event *e)
 {
     struct connect_call *c = (struct connect_call *)call;
-    char text[ADDR_TEXT_LEN];
 
     if (c->attempt) { /* only an automatic attempt is still there */
         c->attempt->call = NULL;
@@ -266,9 +278,9 @@ static void connect_done(struct bus_call *call, const struct bl_event *e)
     }
     if (e->done.status == BL_OK && e->done.conn != 0 &&
         !bus_conn_find(call->adapter, e->done.conn, NULL)) /* no memory for it: it ends */
-        bus_call_fail(call, BL_NO_RESOURCES, "connecting to %s", bl_addr_format(&c->peer, text));
+        connect_fail(call, BL_NO_RESOURCES, &c->peer);
     else if (e->done.status != BL_OK)
-        bus_call_fail(call, e->done.status, "connecting to %s", bl_addr_format(&c->peer, text));
+        connect_fail(call, e->done.status, &c->peer);
     else
         bus_call_reply(call, "q", e->done.conn);
 }

@@ -28,12 +28,14 @@ static const struct row ATT[] = {
     {0x02, "ReadNotPermitted", "the attribute cannot be read"},
     {0x03, "WriteNotPermitted", "the attribute cannot be written"},
     {0x04, "InvalidPdu", "the peer could not make sense of the request"},
-    {0x05, "InsufficientAuthentication", "the link must be authenticated first: pair"},
+    {0x05, "InsufficientAuthentication",
+     "the link is not encrypted, or not with an authenticated key: Pair (with mitm and an Io other "
+     "than 3)"},
     {0x06, "RequestNotSupported", "the peer does not support the request"},
     {0x07, "InvalidOffset", "the offset is past the end of the attribute"},
     {0x08, "InsufficientAuthorization", "the peer's application did not authorize it"},
     {0x09, "PrepareQueueFull", "too many prepared writes are queued at the peer"},
-    {0x0a, "AttributeNotFound", "there is no such attribute in the range"},
+    {0x0a, "AttributeNotFound", "there is no such attribute there (to subscribe: no CCCD)"},
     {0x0b, "AttributeNotLong", "the attribute cannot be read in parts"},
     {0x0c, "EncryptionKeySizeTooShort", "the encryption key of the link is too short"},
     {0x0d, "InvalidAttributeValueLength", "the value has a length that the attribute refuses"},
@@ -123,9 +125,12 @@ static const struct row HCI[] = {
 
 /* Core 5.4, Vol 3, Part H, 3.5.5 */
 static const struct row SMP[] = {
-    {0x01, "PasskeyEntryFailed", "the passkey was not entered"},
+    {0x01, "PasskeyEntryFailed",
+     "the passkey was not entered: it was called off, or nobody is there to show or enter it "
+     "(Attend)"},
     {0x02, "OobNotAvailable", "out-of-band data is needed and not there"},
-    {0x03, "AuthenticationRequirements", "the requirements cannot be met with these capabilities"},
+    {0x03, "AuthenticationRequirements",
+     "the security asked for cannot be had with the Io and mitm of both sides"},
     {0x04, "ConfirmValueFailed", "the passkeys or keys of the two sides differ"},
     {0x05, "PairingNotSupported", "the peer does not pair"},
     {0x06, "EncryptionKeySize", "the encryption key would be too short"},
@@ -146,7 +151,9 @@ static const struct row SMP[] = {
 static const struct row L2CAP[] = {
     {0x02, "SpsmNotSupported", "nobody listens on this PSM at the peer"},
     {0x04, "NoResourcesAvailable", "the peer is out of resources"},
-    {0x05, "InsufficientAuthentication", "the link must be authenticated first: pair"},
+    {0x05, "InsufficientAuthentication",
+     "the link is not encrypted, or not with an authenticated key: Pair (with mitm and an Io other "
+     "than 3)"},
     {0x06, "InsufficientAuthorization", "the peer did not authorize it"},
     {0x07, "EncryptionKeySizeTooShort", "the encryption key of the link is too short"},
     {0x08, "InsufficientEncryption", "the link must be encrypted first"},
