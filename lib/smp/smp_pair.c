@@ -138,7 +138,7 @@ static void pair_params(struct bl_smp *s, const struct smp_conn *c, struct bl_pa
         .identity = pair_own_identity(s, c),
         .signing = true,
     };
-    if (want->security == BL_SECURITY_SC)
+    if (p->sc_only) /* Core 5.4, Vol 3, Part C, 10.2.4: 128 bits */
         p->min_key_size = BL_SMP_KEY_MAX;
     memcpy(p->irk, config->irk, sizeof(p->irk));
     if (bond)

@@ -371,6 +371,17 @@ END_TEST
 
 /* ---- what peers ask for ---- */
 
+/* Core 5.4, Vol 3, Part C, 10.2.4, whatever is allowed otherwise */
+START_TEST(secure_connections_only_asks_for_128_bits)
+{
+    config.min_key_size = 7;
+    config.le_secure = true;
+    open_link(BL_ROLE_PERIPHERAL);
+    pdu((const uint8_t[]){BL_SMP_PAIRING_REQUEST, BL_IO_NONE, 0, 0x09, 15, 7, 7}, 7);
+    refused(BL_SMP_ENCRYPTION_KEY_SIZE);
+}
+END_TEST
+
 START_TEST(pairing_requests_without_end_are_slowed_down)
 {
     uint8_t why;
@@ -637,6 +648,7 @@ static Suite *smp_suite(void)
     tcase_add_test(t, a_central_encrypts_with_its_bond_at_once);
     tcase_add_loop_test(t, what_stops_encryption_is_told, 0, 5);
     tcase_add_test(t, who_joins_an_encryption_may_ask_for_more);
+    tcase_add_test(t, secure_connections_only_asks_for_128_bits);
     tcase_add_test(t, pairing_requests_without_end_are_slowed_down);
     tcase_add_test(t, a_lost_key_is_told_a_few_times);
     tcase_add_test(t, security_requests_without_end_are_slowed_down);
