@@ -243,6 +243,15 @@ int bus_pairing_method_provide(sd_bus_message *m, void *userdata, sd_bus_error *
 
 /* ---- its answers ---- */
 
+/* A pairing that was made before the provider could tell of a bond takes its place as any pairing
+ * does: at no lower a level. */
+static bool secrets_stronger(const struct bl_bond *told, const struct bl_bond *made)
+{
+    return told->authenticated > made->authenticated ||
+           (told->authenticated == made->authenticated &&
+            told->secure_connections > made->secure_connections);
+}
+
 static int secrets_take(struct bus_adapter *a, const uint8_t *value, size_t n, sd_bus_error *error)
 {
     struct pairing_secrets *s = &pairing_of(a)->secrets;
@@ -255,8 +264,12 @@ static int secrets_take(struct bus_adapter *a, const uint8_t *value, size_t n, s
             "value: what was given for index %u (%zu octets) is no secret that "
             "bled has stored; it is passed over.",
             s->index, n);
-    if (!bl_bond_get(a->host, &bond.identity))
+    const struct bl_bond *there = bl_bond_get(a->host, &bond.identity);
+    bool stronger = there && secrets_stronger(&bond, there);
+    if (!there || stronger)
         r = bl_bond_add(a->host, bus_now(a), &bond);
+    if (stronger && r >= 0) /* the provider has been given the other one meanwhile */
+        bus_pairing_secrets_store(a, &bond, false);
     s->loaded += r >= 0;
     explicit_bzero(&bond, sizeof(bond));
     return r < 0 ? bus_error_errno(error, r, "the bond of index %u", s->index) : 0;

@@ -488,6 +488,7 @@ void bl_pairing_level(const struct bl_pairing *p, struct bl_pairing_level *ret)
 {
     *ret = (struct bl_pairing_level){.authenticated = p->choice.authenticated,
                                      .secure_connections = p->choice.secure_connections,
+                                     .oob = p->oob_spent,
                                      .key_size = p->key_size};
 }
 

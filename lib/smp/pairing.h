@@ -59,6 +59,7 @@ struct bl_pairing_params {
 struct bl_pairing_level {
     bool authenticated, secure_connections;
     uint8_t key_size;
+    bool oob; /* out-of-band data has been used, and is nobody's secret any more */
 };
 
 /* What a pairing has brought. */

@@ -26,7 +26,7 @@ enum { PAIRING_OUT_MOST = 12, PAIRING_ROUNDS = 20 };
 struct bl_pairing {
     struct bl_pairing_params params;
     struct bl_smp_oob oob;
-    bool has_oob;
+    bool has_oob, oob_spent;
     enum pairing_state state;
     bool ended; /* it has been said how */
     uint64_t deadline;

@@ -48,8 +48,10 @@ void pairing_legacy_begin(struct bl_pairing *p, uint64_t now)
 {
     enum bl_smp_user user = p->params.initiator ? p->choice.initiator : p->choice.responder;
 
-    if (p->choice.method == BL_SMP_OOB)
+    if (p->choice.method == BL_SMP_OOB) {
         memcpy(p->tk, p->oob.tk, 16);
+        p->oob_spent = true;
+    }
     if (user == BL_SMP_USER_NOTHING) {
         p->has_passkey = true; /* there is none to wait for */
         legacy_go(p, now);

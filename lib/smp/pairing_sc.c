@@ -44,7 +44,8 @@ static bool sc_key_pair(struct bl_pairing *p, uint64_t now)
 {
     int r = -ERANGE;
 
-    if (p->has_oob && p->oob.has_local) {
+    /* Ours that a peer was told of goes out once, and only to whom it is meant. */
+    if (p->choice.method == BL_SMP_OOB && p->oob.has_local) {
         memcpy(p->scalar, p->oob.local_scalar, sizeof(p->scalar));
         r = bl_p256_public(p->scalar, &p->own_public);
     }
@@ -62,6 +63,7 @@ static void sc_send_public_key(struct bl_pairing *p, uint64_t now)
 
     memcpy(body, p->own_public.x, 32);
     memcpy(body + 32, p->own_public.y, 32);
+    p->oob_spent = p->choice.method == BL_SMP_OOB;
     pairing_send(p, now, BL_SMP_PUBLIC_KEY, body, sizeof(body));
 }
 

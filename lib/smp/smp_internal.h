@@ -38,6 +38,7 @@ struct smp_conn {
     enum smp_key given;
     struct smp_level using; /* of that key */
     bool by_pairing;        /* the link is encrypted with the key of `pairing` */
+    bool mitm_tried;        /* the peer has asked for protection, and we have tried */
     bool oob_taken;         /* by `pairing` */
     uint32_t oob_local;     /* and which of ours */
     bl_op op;               /* bl_pair() that waits */

@@ -97,7 +97,12 @@ const struct bl_smp_oob *smp_oob_for(struct bl_smp *s, const struct smp_conn *c,
 
 void smp_oob_used(struct bl_smp *s, const struct smp_conn *c)
 {
-    if (!c->oob_taken)
+    struct bl_pairing_level level;
+
+    if (!c->oob_taken || !c->pairing)
+        return;
+    bl_pairing_level(c->pairing, &level);
+    if (!level.oob) /* it came to nothing before, or was one of another kind */
         return;
     unsigned i = oob_index(s, &c->link.peer);
     if (i == s->n_oob)

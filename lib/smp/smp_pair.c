@@ -233,7 +233,8 @@ void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, 
 
     /* While something is under way, and where the link is as good as is asked for, it changes
      * nothing. */
-    if (c->phase != SMP_IDLE || (c->security.encrypted && (!mitm || c->security.authenticated)) ||
+    if (c->phase != SMP_IDLE ||
+        (c->security.encrypted && (!mitm || c->security.authenticated || c->mitm_tried)) ||
         smp_pair_blocked(s, now, c))
         return;
     if (!c->security.encrypted && smp_bond_key(s, c, bond, &level) &&
@@ -245,8 +246,10 @@ void smp_security_requested(struct bl_smp *s, uint64_t now, struct smp_conn *c, 
         smp_refuse(s, c, BL_SMP_PAIRING_NOT_SUPPORTED);
         return;
     }
-    if (mitm) /* what we ask for ourselves stays asked for */
+    if (mitm) { /* what we ask for ourselves stays asked for */
         c->want.has_mitm = c->want.mitm = true;
+        c->mitm_tried = true; /* once on a link: what came of it will come again */
+    }
     /* A key that could be used gives way to a better one alone: pair_is_lost_key() */
     if (!s->config->pair_again && !c->security.encrypted && smp_bond_key(s, c, bond, &level))
         c->want.security = BL_SECURITY_AUTHENTICATED;
@@ -268,14 +271,28 @@ static void pair_ask(struct bl_smp *s, const struct smp_conn *c, const struct bl
                                                           .passkey = out->ask.passkey}});
 }
 
-/* Who the bond is of: the identity it told, else its address where that is one. */
+/* Whether the identity that it told goes with the address it has on the air: is that, or has made
+ * it with the key that it told. */
+static bool pair_identity_fits(const struct smp_conn *c, const struct bl_pairing_keys *keys)
+{
+    const struct bl_addr *air = &c->link.peer;
+    uint8_t hash[3];
+
+    if (bl_addr_eq(&keys->peer_identity, air))
+        return true;
+    return keys->has_peer_irk && bl_addr_is_rpa(air) &&
+           bl_crypto_ah(keys->peer_irk, air->b + 3, hash) == 0 && memcmp(hash, air->b, 3) == 0;
+}
+
+/* Who the bond is of: who the link is known to be with, else the identity that it told, where that
+ * fits, else its address where that lasts. A name that only it has given itself is nobody's. */
 static bool pair_identity(const struct smp_conn *c, const struct bl_pairing_keys *keys,
                           struct bl_addr *ret)
 {
-    if (!bl_addr_is_zero(&keys->peer_identity))
+    *ret = *pair_who(c);
+    if (bl_addr_is_zero(&c->link.identity) && !bl_addr_is_zero(&keys->peer_identity) &&
+        pair_identity_fits(c, keys))
         *ret = keys->peer_identity;
-    else
-        *ret = *pair_who(c);
     return ret->type == ADDR_PUBLIC || bl_addr_is_static(ret);
 }
 
@@ -301,14 +318,15 @@ static void pair_make_bond(const struct bl_pairing_keys *keys, const struct bl_a
 }
 
 /* Whether it may take the place of the bond that there is. One who says only in the end who it is
- * has not been known by its address, and has to be vouched for by a person. */
-static bool pair_may_replace(const struct smp_conn *c, const struct bl_bond *old,
-                             const struct bl_bond *bond)
+ * has not been known by its address: a person may have vouched for it, but not for that name. */
+static bool pair_may_replace(const struct bl_smp *s, const struct smp_conn *c,
+                             const struct bl_bond *old, const struct bl_bond *bond)
 {
     bool claimed = !bl_addr_eq(&c->link.peer, &bond->identity) &&
                    !bl_addr_eq(&c->link.identity, &bond->identity);
 
-    return bl_bonds_may_replace(old, bond) && (!claimed || bond->authenticated);
+    return bl_bonds_may_replace(old, bond) &&
+           (!claimed || (s->config->pair_again && bond->authenticated));
 }
 
 /* 1: bonded; 0: not bonded, which is no failure; -EPERM: it would take the place of a better one.
@@ -321,7 +339,7 @@ static int pair_bond(struct bl_smp *s, uint64_t now, const struct smp_conn *c,
 
     pair_make_bond(keys, identity, &bond);
     const struct bl_bond *old = bl_bonds_find(&s->bonds, identity);
-    int r = old && !pair_may_replace(c, old, &bond) ? -EPERM : 0;
+    int r = old && !pair_may_replace(s, c, old, &bond) ? -EPERM : 0;
     if (r == 0) {
         r = bl_bonds_put(&s->bonds, now, &bond, false, &evicted);
         if (r == 0 && !bl_addr_is_zero(&evicted))
@@ -352,7 +370,7 @@ static void pair_done(struct bl_smp *s, uint64_t now, struct smp_conn *c,
 {
     struct bl_addr identity;
     bool known = pair_identity(c, keys, &identity);
-    bool told = !bl_addr_is_zero(&keys->peer_identity);
+    bool told = bl_addr_eq(&keys->peer_identity, &identity);
     int bonded = known && keys->bonded ? pair_bond(s, now, c, keys, &identity) : 0;
 
     if (bonded < 0) { /* whoever this is, it is not to go on as if it were the other one */

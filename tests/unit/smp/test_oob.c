@@ -130,6 +130,41 @@ START_TEST(out_of_band_by_tk_is_legacy_unless_that_is_refused)
 }
 END_TEST
 
+static void shorten(struct pair *w, bool from_initiator, uint8_t *pdu, size_t *n)
+{
+    (void)w;
+    (void)n;
+    if (from_initiator && pdu[0] == BL_SMP_PAIRING_REQUEST)
+        pdu[4] = 7;
+}
+
+/* A stranger could burn it otherwise, by a request that comes to nothing. */
+START_TEST(out_of_band_data_is_used_when_a_key_has_gone_out)
+{
+    struct bl_pairing_level level;
+    struct pair w;
+
+    pair_init_way(&w, WAY_SC_OOB);
+    w.tamper = shorten;
+    pair_start(&w);
+    pair_run(&w);
+    ck_assert_uint_eq(w.r.status, SMP(ENCRYPTION_KEY_SIZE));
+    bl_pairing_level(w.r.p, &level);
+    ck_assert(!level.oob);
+    pair_deinit(&w);
+
+    pair_init_way(&w, WAY_SC_OOB);
+    pair_start(&w);
+    pair_run(&w);
+    pair_assert_done(&w);
+    bl_pairing_level(w.r.p, &level);
+    ck_assert(level.oob);
+    bl_pairing_level(w.i.p, &level);
+    ck_assert(level.oob);
+    pair_deinit(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("pairing/oob");
@@ -142,6 +177,7 @@ int main(void)
     tcase_add_loop_test(t, out_of_band_without_the_peers_random, 0, 2);
     tcase_add_loop_test(t, without_data_on_both_sides_a_legacy_pairing_does_not_use_it, 0, 4);
     tcase_add_loop_test(t, out_of_band_by_tk_is_legacy_unless_that_is_refused, 0, 2);
+    tcase_add_test(t, out_of_band_data_is_used_when_a_key_has_gone_out);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
