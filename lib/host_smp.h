@@ -45,7 +45,9 @@ struct bl_pair_params { /* what is not given is as configured */
 /*
  * Central: encrypts with a stored key that is good enough, else pairs. Peripheral: Security
  * Request; ends with what the central then does, or after 30 s. At once where the link is good
- * enough already. done.security. -EBUSY: a pairing is under way on that connection; -EOPNOTSUPP:
+ * enough already. done.security. Where the
+ * peer has begun already, its outcome is this one's too. -EBUSY: another bl_pair() is under way on
+ * that connection; -EOPNOTSUPP:
  * one has timed out, and there is none any more before the peer connects anew. Ends in 0x200 +
  * reason, BL_TIMEOUT, 0x100 + HCI error (0x106: the peer lost its key).
  */

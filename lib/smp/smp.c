@@ -319,7 +319,7 @@ int bl_smp_pair(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl_p
         return -ENOTCONN;
     if (r < 0)
         return r;
-    if (c->op || c->phase == SMP_PAIRING)
+    if (c->op)
         return -EBUSY;
     if (c->dead)
         return -EOPNOTSUPP;
@@ -329,7 +329,7 @@ int bl_smp_pair(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl_p
     const struct smp_level level = smp_link_level(c);
     c->op = mine;
     c->want = *params;
-    if (c->phase != SMP_IDLE) { /* encryption is under way: its outcome is this one's */
+    if (c->phase != SMP_IDLE) { /* something is under way: its outcome is this one's */
         *op = mine;
         return 0;
     }

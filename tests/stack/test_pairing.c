@@ -537,6 +537,31 @@ START_TEST(an_answer_has_to_be_to_the_question)
 }
 END_TEST
 
+/* The peer was faster: its pairing is what was asked for. */
+START_TEST(a_pairing_of_the_peers_is_ours_too)
+{
+    const struct bl_pair_params want = {.security = BL_SECURITY_AUTHENTICATED};
+    bl_op op, mine;
+
+    pair_io(r, RIG_A, BL_IO_DISPLAY_ONLY, true);
+    pair_io(r, RIG_B, BL_IO_KEYBOARD_ONLY, true);
+    r->person[RIG_B].silent = true;
+    pair_connect(r);
+    ck_assert_int_eq(
+        bl_pair(r->s->end[RIG_B].host, r->s->now, r->conn[RIG_B], &(struct bl_pair_params){0}, &op),
+        0);
+    pair_run(r, 1000000);
+    ck_assert_int_eq(bl_pair(r->s->end[RIG_A].host, r->s->now, r->conn[RIG_A], &want, &mine), 0);
+    ck_assert_int_eq(
+        bl_passkey(r->s->end[RIG_B].host, r->s->now, r->conn[RIG_B], BL_PASSKEY_INPUT, RIG_PASSKEY),
+        0);
+    ck_assert_uint_eq(stack_done(r->s, RIG_B, op, 5000000).done.status, BL_OK);
+    struct bl_event e = stack_done(r->s, RIG_A, mine, 5000000);
+    ck_assert_uint_eq(e.done.status, BL_OK);
+    ck_assert(e.done.security.authenticated);
+}
+END_TEST
+
 /* ---- ends ---- */
 
 START_TEST(a_person_who_does_not_answer_costs_30_s)
@@ -886,6 +911,7 @@ static Suite *pairing_suite(void)
     tcase_add_loop_test(t, without_bonding_nothing_is_kept, 0, 2);
     tcase_add_test(t, arguments_are_checked);
     tcase_add_test(t, an_answer_has_to_be_to_the_question);
+    tcase_add_test(t, a_pairing_of_the_peers_is_ours_too);
     tcase_add_test(t, a_person_who_does_not_answer_costs_30_s);
     tcase_add_test(t, a_link_that_ends_ends_its_pairing);
     tcase_add_loop_test(t, a_controller_that_dies_ends_the_pairing, 0, 80);
