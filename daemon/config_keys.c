@@ -263,6 +263,7 @@ static const struct config_key adapter_keys[] = {
     {"accept-max-timeout-ms", set_timeout, ADAPTER(host.accept_max_timeout), 100, 32000,
      "a number from 100 to 32000", false},
     {"gap-name-writable", set_bool, ADAPTER(host.name_writable), 0, 1, "", false},
+    {"resolving-list", set_bool, ADAPTER(host.resolving_list), 0, 1, "", false},
     {"pair-again", set_bool, ADAPTER(host.pair_again), 0, 1, "", false},
     {"bonds-any-controller", set_bool, ADAPTER(bonds_any_controller), 0, 1, "", false},
     {"min-key-size", set_number, ADAPTER(host.min_key_size), 7, 16, "a number from 7 to 16", false},

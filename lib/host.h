@@ -56,6 +56,9 @@ struct bl_config {
     bool le_secure;  /* Secure Connections or failure; else whenever both sides can */
     bool pairable;   /* peers may pair with us */
     bool pair_again; /* a bonded peer that has lost its key is paired with anew */
+    /* The controller's resolving list finds bonded peers that are connected to by their identity;
+     * else the host looks for them. */
+    bool resolving_list;
     /* Peripheral Preferred Connection Parameters, as on the wire; zeros: none in particular. */
     uint16_t preferred_min, preferred_max, preferred_latency, preferred_timeout;
 };

@@ -6,7 +6,9 @@
  *
  *     heard with another address --(initiating for it)--> stop --> Create or accept list with it
  *
- * That is for controllers which do not find such a peer by themselves (privacy_list.c).
+ * That is where the controller is not to find such a peer by itself (privacy_list.c), or cannot.
+ * Not all that have a list do what it is for: with btvirt's, nothing of that peer is heard any
+ * more.
  *
  * An address that was heard is kept against others for BL_CONNECTOR_SIGHTED_US since it was heard
  * last: a peer may have two on the air at once, and going back and forth between them would lead
@@ -38,8 +40,8 @@ static void connector_recognize_one(struct bl_connector *c, struct bl_attempt *a
 
 bool connector_enlist(struct bl_connector *c, uint64_t now, struct bl_attempt *a)
 {
-    int r = bl_addr_is_zero(&a->identity) ? -EOPNOTSUPP
-                                          : bl_privacy_list(c->privacy, now, &a->identity);
+    bool by_list = c->radio->config.resolving_list && !bl_addr_is_zero(&a->identity);
+    int r = by_list ? bl_privacy_list(c->privacy, now, &a->identity) : -EOPNOTSUPP;
 
     a->listed = r == 0;
     a->seeks = r == -EOPNOTSUPP;

@@ -43,11 +43,21 @@ static void bond(void)
     ck_assert_int_eq(bl_bond_add(s->end[B].host, s->now, &b), 0);
 }
 
+static void use_list(bool on)
+{
+    struct bl_config mine;
+
+    bl_host_get_config(s->end[B].host, &mine);
+    mine.resolving_list = on;
+    ck_assert_int_eq(bl_host_set_config(s->end[B].host, s->now, &mine), 0);
+}
+
 static void begin(const struct bl_air_config *config, uint32_t timeout_s)
 {
     s = stack_new(7, 3, config);
     identity = stack_addr(s, A);
     set_addr_mode(A, BL_ADDR_MODE_RPA, timeout_s);
+    use_list(true);
     bond();
 }
 
@@ -394,6 +404,25 @@ START_TEST(a_resolving_list_finds_the_peer_without_scanning)
 }
 END_TEST
 
+/* What is configured otherwise. */
+START_TEST(without_the_list_the_host_listens)
+{
+    struct bl_air_config config = bl_air_config_default();
+    bool automatic = _i;
+    bl_op op;
+
+    begin(&config, 2);
+    use_list(false);
+    connect_to(&identity, automatic, 20000, &op);
+    stack_run(s, 3 * S);
+    ck_assert_uint_ge(stack_counter(s, B, "scan-seeks"), 1);
+    advertise(true);
+    is_connected(5 * S);
+    ck_assert_uint_ge(stack_counter(s, B, "connect-sightings"), 1);
+    stack_free(s);
+}
+END_TEST
+
 START_TEST(advertising_and_scanning_go_on_after_the_list_has_changed)
 {
     struct bl_air_config config = bl_air_config_default();
@@ -565,6 +594,7 @@ int main(void)
     tcase_add_loop_test(t, a_reset_of_the_controller_ends_the_seeking_and_it_begins_anew, 0, 3);
     tcase_add_loop_test(t, our_own_addresses_change_under_a_bonded_peer_that_knows_us, 0, 3);
     tcase_add_loop_test(t, a_resolving_list_finds_the_peer_without_scanning, 0, 2);
+    tcase_add_loop_test(t, without_the_list_the_host_listens, 0, 2);
     tcase_add_loop_test(t, advertising_and_scanning_go_on_after_the_list_has_changed, 0, 2);
     tcase_add_loop_test(t, a_list_that_is_full_leaves_the_others_to_the_host, 0, 2);
     tcase_add_loop_test(t, a_list_that_is_refused_leaves_all_to_the_host, 0, 12);

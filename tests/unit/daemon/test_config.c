@@ -88,6 +88,7 @@ START_TEST(every_key_is_taken)
                        "accept-max-timeout-ms = 6009\n"
                        "gap-name-writable = yes\n"
                        "pair-again = yes\n"
+                       "resolving-list = yes\n"
                        "bonds-any-controller = yes\n"
                        "min-key-size = 7\n"
                        "preferred-min-interval-us = 15001\n"
@@ -96,6 +97,7 @@ START_TEST(every_key_is_taken)
                        "preferred-timeout-ms = 32000\n") == 0,
                   "%s", said);
     ck_assert(config.adapter.host.pair_again);
+    ck_assert(config.adapter.host.resolving_list);
     ck_assert(config.adapter.bonds_any_controller);
     ck_assert_uint_eq(config.n_specs, 2);
     ck_assert_str_eq(config.specs[0].name, "hci1");
