@@ -120,10 +120,15 @@ static bool acl_grow(struct hci_link *link, size_t n)
     if (n <= link->rx_cap - link->rx_len)
         return true;
     while (n > cap - link->rx_len)
-        cap *= 2; /* at most twice BL_MAX_L2CAP_PDU: the caller has checked the sum */
-    uint8_t *rx = realloc(link->rx, cap);
+        cap *= 2;              /* at most twice BL_MAX_L2CAP_PDU: the caller has checked the sum */
+    uint8_t *rx = malloc(cap); /* not realloc: the old octets may be keys, and are wiped */
     if (!rx)
         return false;
+    if (link->rx) {
+        memcpy(rx, link->rx, link->rx_len);
+        explicit_bzero(link->rx, link->rx_cap);
+    }
+    free(link->rx);
     link->rx = rx;
     link->rx_cap = cap;
     return true;

@@ -267,6 +267,29 @@ START_TEST(pairing_meanwhile_is_newer_than_what_the_provider_has)
 }
 END_TEST
 
+/* An impostor must not win by being faster than the provider. */
+START_TEST(weaker_pairing_meanwhile_gives_way_to_what_the_provider_has)
+{
+    uint8_t record[BOND_RECORD_MAX];
+    struct bl_bond weak = bond(1), strong = bond(1);
+    unsigned has = 0;
+
+    weak.authenticated = false;
+    strong.authenticated = true;
+    provide(PROVIDER);
+    uint32_t q = requested(0);
+    bl_bond_add(&rig.host, 0, &weak);
+    told(1, true, false);
+    rig_forget(&rig);
+    ck_assert_str_eq(answer(reply(PROVIDER, q, true, record, bond_record_write(&strong, record))),
+                     "reply");
+    ck_assert_uint_eq(rig.host.smp.n_bonds, 1);
+    ck_assert(rig.host.smp.bonds[0].authenticated);
+    ck_assert_uint_ne(stored(&has), 0); /* it was given the weak one meanwhile */
+    ck_assert_uint_eq(has, 1);
+}
+END_TEST
+
 START_TEST(deletion_meanwhile_has_us_ask_from_the_start)
 {
     provide(PROVIDER);
@@ -353,6 +376,7 @@ int main(void)
     tcase_add_test(t, provider_that_never_ends_is_asked_no_further);
     tcase_add_test(t, changes_go_to_the_provider_alone);
     tcase_add_test(t, pairing_meanwhile_is_newer_than_what_the_provider_has);
+    tcase_add_test(t, weaker_pairing_meanwhile_gives_way_to_what_the_provider_has);
     tcase_add_test(t, deletion_meanwhile_has_us_ask_from_the_start);
     tcase_add_loop_test(t, provider_that_leaves_takes_its_bonds_along, 0, 4);
     tcase_add_test(t, own_store_is_not_loaded_beside_a_provider);
