@@ -10,8 +10,9 @@ enum {
     BL_MAX_ATTEMPTS = 64,  /* connection attempts waiting or under way */
     BL_MAX_OPS = 512,      /* commands to the host that have not ended */
     BL_EVENTS_FULL = 1024, /* events waiting; from here on input is held back */
-    BL_MAX_EVENTS = 24576, /* and there is room for what the end of everything brings then: every
-                            * subscription, indication, operation, connection, pairing and bond */
+    BL_MAX_EVENTS =
+        45056, /* and there is room for what the end of everything brings then: every
+                * subscription, indication, operation, connection, channel, pairing, bond */
     BL_MAX_REPORT_BYTES = 65536,  /* advertising reports waiting; more are counted as dropped */
     BL_MAX_ADV_LEGACY = 31,       /* Core 5.4, Vol 4, Part E, 7.8.7 */
     BL_MAX_ADV_EXTENDED = 1650,   /* Core 5.4, Vol 6, Part B, 2.3.4.9 */
@@ -33,4 +34,10 @@ enum {
     BL_MAX_BONDS = 1024,           /* see smp/bonds.h for who makes room */
     BL_MAX_OOB = 16,               /* peers whose out-of-band data waits for a pairing */
     BL_MAX_L2CAP_PDU = 65535 + 4,
+    BL_MAX_CHANNELS = 64,         /* of one connection: CIDs 0x0040..0x007f of LE */
+    BL_MAX_CHANNEL_RX = 1 << 20,  /* octets promised to a connection's channels together, their
+                                   * MTUs at the least; more if rx_buf is: No Resources beyond */
+    BL_MAX_CHANNEL_TX = 1 << 16,  /* octets of SDUs queued on a channel, or one SDU */
+    BL_MAX_CHANNEL_FRAMES = 8,    /* K-frames of a connection in lib/hci's queue */
+    BL_MAX_CHANNEL_REQUESTS = 64, /* of a peer that wait for an answer: No Resources beyond */
 };

@@ -41,11 +41,17 @@ enum bl_event_kind {
     BL_EV_GATTC_INDICATED,
     BL_EV_GATTC_SERVICES_CHANGED, /* gatt.start, gatt.end */
     BL_EV_ENCRYPTED, /* a link is encrypted: a pairing has ended well, or a stored key was used */
-    BL_EV_PAIRING_FAILED, /* a pairing, or encryption with a stored key */
-    BL_EV_PASSKEY,        /* a person is to act: bl_passkey() answers */
-    BL_EV_KEYPRESS,       /* the peer's Keypress Notification */
-    BL_EV_BOND,           /* a bond is new, has changed or has gone: to be stored */
-    BL_EV_IDENTITY,       /* a connection's peer has told who it is */
+    BL_EV_PAIRING_FAILED,     /* a pairing, or encryption with a stored key */
+    BL_EV_PASSKEY,            /* a person is to act: bl_passkey() answers */
+    BL_EV_KEYPRESS,           /* the peer's Keypress Notification */
+    BL_EV_BOND,               /* a bond is new, has changed or has gone: to be stored */
+    BL_EV_IDENTITY,           /* a connection's peer has told who it is */
+    BL_EV_L2CAP_ACCEPT,       /* a peer opens a channel; l2cap.request not 0: waits for a reply */
+    BL_EV_L2CAP_CONNECTED,    /* a channel is open, whoever asked for it */
+    BL_EV_L2CAP_DISCONNECTED, /* a channel has ended, or (cid 0) was refused: l2cap.status */
+    BL_EV_L2CAP_RECEIVED,     /* an SDU waits to be read: one event each */
+    BL_EV_L2CAP_SEND_READY,   /* what was sent has left; l2cap.status not 0: it was lost */
+    BL_EV_L2CAP_RECONFIGURED, /* MTUs have changed, whoever asked for it */
     BL_EV_KINDS,
 };
 
@@ -74,6 +80,9 @@ struct bl_event {
                     bool encrypted, authenticated, bonded, secure_connections;
                     uint8_t key_size;
                 } security; /* pair */
+                struct {
+                    uint16_t cid, our_mtu, peer_mtu;
+                } l2cap; /* l2cap_connect */
                 struct {
                     uint8_t tx, rx;
                 } phy; /* set_phy */
@@ -173,5 +182,16 @@ struct bl_event {
             uint16_t conn;
             struct bl_addr identity;
         } identity;
+        struct { /* L2CAP_*: what each has is said in host_l2cap.h */
+            uint16_t conn;
+            uint16_t cid;               /* ours; 0: a channel that we asked for was refused */
+            uint16_t psm;               /* the SPSM */
+            uint16_t our_mtu, peer_mtu; /* ACCEPT, CONNECTED, RECONFIGURED */
+            bl_status status;           /* DISCONNECTED: 0 closed by either side, 0x100 + reason,
+                                         * 0x300 + result, BL_PROTOCOL, ...; SEND_READY */
+            bool incoming;              /* CONNECTED: the peer asked for it */
+            uint32_t request;           /* ACCEPT: for bl_l2cap_reply(); 0: it is accepted */
+            bl_op op; /* CONNECTED, DISCONNECTED with cid 0, RECONFIGURED: ours that led to it */
+        } l2cap;
     };
 };

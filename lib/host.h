@@ -30,6 +30,7 @@
 #include "env.h"
 #include "event.h"
 #include "host_gatt.h"
+#include "host_l2cap.h"
 #include "host_smp.h"
 #include "types.h"
 
@@ -59,6 +60,9 @@ struct bl_config {
     /* The controller's resolving list finds bonded peers that are connected to by their identity;
      * else the host looks for them. */
     bool resolving_list;
+    /* Octets of received SDUs held for readers, a connection; 0: 65536. Each channel is given room
+     * for one SDU of its MTU whatever this says. */
+    uint32_t rx_buf;
     /* Peripheral Preferred Connection Parameters, as on the wire; zeros: none in particular. */
     uint16_t preferred_min, preferred_max, preferred_latency, preferred_timeout;
 };

@@ -21,6 +21,10 @@ struct buf *buf_new(size_t cap)
 
 struct buf *buf_free(struct buf *b)
 {
+    if (b && b->home) {
+        list_append(b->home, &b->link);
+        return NULL;
+    }
     if (b && b->secret)
         explicit_bzero(b->data, b->cap);
     free(b);

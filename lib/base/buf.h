@@ -15,11 +15,15 @@
 
 struct buf {
     struct list link;
-    size_t len;   /* bytes at data that are in use */
+    size_t start; /* where at data the PDU begins */
+    size_t len;   /* bytes at data that are in use, from 0 on: where the PDU ends */
     size_t cap;   /* bytes at data that there are */
     size_t sent;  /* how much the fragmenter has taken */
     uint16_t tag; /* the queue's owner may use it */
     bool secret;  /* wiped when it is freed */
+    /* Not NULL: buf_free() puts it into this list, for its owner to use again. Who ends the list
+     * sets this to NULL first, wherever the buffer is. */
+    struct list *home;
     uint8_t head[BUF_HEADROOM];
     uint8_t data[];
 };

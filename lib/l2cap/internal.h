@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * internal: a connection's signalling and its channels, for the files of lib/l2cap. l2cap.c has the
+ * connections, the signalling channel and its identifiers; listen.c the peer's requests; connect.c
+ * ours, reconfiguration and disconnection; channel.c a channel's life; tx.c SDUs on their way out,
+ * rx.c on their way in, with the credits that each side gives the other.
+ *
+ *                  connect.c                                  listen.c
+ *     (none) --do_connect--> CONNECTING                (none) --request--> ASKED (authorize)
+ *                                | response                          | reply, or at once
+ *                                v                                   v
+ *                              OPEN <---------------------------------'
+ *                                |  do_disconnect
+ *                                v                     response, RTX
+ *                            DRAINING --all sent--> DISCONNECTING --> ended
+ *     ended: unread SDUs keep the channel as ENDED until they are read or the link ends; its CID is
+ *     not given again before.
+ *
+ * The peer's Disconnection Request and a broken rule end it from OPEN on, the link's end from
+ * anywhere.
+ */
+
+#include "base/buf.h"
+#include "l2cap/l2cap.h"
+
+#define L2CAP_RTX_US        30000000u /* our requests: Core 5.4, Vol 3, Part A, 6.2.1: 1..60 s */
+#define L2CAP_DISCONNECT_US 10000000u /* the same for Disconnection Request */
+#define L2CAP_DRAIN_US      5000000u  /* without progress, before it is sent all the same */
+
+enum l2cap_state {
+    L2CAP_CONNECTING, /* our request is out, or to be sent */
+    L2CAP_ASKED,      /* the peer's waits for bl_l2cap_reply() */
+    L2CAP_OPEN,
+    L2CAP_DRAINING,      /* to be disconnected when what was taken has left */
+    L2CAP_DISCONNECTING, /* Disconnection Request is out, or to be sent */
+    L2CAP_ENDED,         /* what has come may still be read */
+};
+
+/* A procedure of ours on the signalling channel: what is due is sent as soon as there is room. */
+enum l2cap_due {
+    L2CAP_DUE_NOTHING,
+    L2CAP_DUE_REQUEST, /* to be sent */
+    L2CAP_DUE_SENT,    /* waits for its response until the timer fires */
+};
+
+/* Connect and Reconfigure, for one to five channels. */
+struct l2cap_request {
+    struct timer timer; /* first: the queue gives it back */
+    struct list link;   /* conn.requests */
+    struct bl_l2cap_conn *c;
+    enum l2cap_due due;
+    uint8_t code; /* enum bl_sig_code: LE_CONNECTION_REQ, ENHANCED_REQ, RECONFIGURE_REQ */
+    uint8_t id;   /* 0 until sent */
+    bl_op op;
+    uint16_t psm, mtu, mps;
+    uint16_t cid[BL_SIG_CID_MAX]; /* ours; 0: that channel has ended meanwhile */
+    uint8_t n_cid;
+};
+
+/* A request of the peer's that has not been answered: one to five channels, of which some may wait
+ * for bl_l2cap_reply(). */
+struct l2cap_asked {
+    struct list link; /* conn.asked */
+    uint8_t code, id;
+    uint16_t psm;
+    uint8_t n_cid;
+    uint16_t peer_cid[BL_SIG_CID_MAX];
+    uint16_t cid[BL_SIG_CID_MAX];     /* ours; 0: refused */
+    uint32_t request[BL_SIG_CID_MAX]; /* 0: decided */
+    uint16_t result; /* of those refused: the last one's, as 4.26 has room for one */
+};
+
+struct l2cap_tx {
+    struct list queue;  /* struct buf: SDUs to be sent, the first one perhaps cut in part */
+    struct list spare;  /* struct buf of `size` octets each, for the next */
+    struct list home;   /* the buffer whose frame lib/hci had, when it is done with it */
+    struct buf *flying; /* its owner is lib/hci until it is at `home`; NULL: none */
+    unsigned n_queue, n_spare;
+    size_t size;      /* of an SDU in spare buffers: peer_mtu */
+    size_t at;        /* octets of the first SDU that have been cut */
+    size_t queued;    /* octets of SDUs in the queue that have not */
+    uint16_t credits; /* frames that the peer takes */
+    bool stalled;     /* bl_l2cap_send() said 0: SEND_READY is due when the queue is empty */
+    uint64_t sdus, bytes;
+};
+
+struct l2cap_rx {
+    uint8_t *store; /* records: length in two octets, then the SDU; [head, tail) is in use */
+    size_t cap, head, tail;
+    size_t read;      /* octets of the first SDU that have been consumed */
+    size_t sdus;      /* whole ones */
+    size_t octets;    /* of them, less `read` */
+    size_t open_at;   /* where the record of the SDU being joined begins */
+    size_t want;      /* octets of it that have not come */
+    bool open;        /* an SDU is being joined */
+    size_t window;    /* octets that may be in `store` or promised: MTU + 2 + MPS at the least */
+    uint16_t credits; /* frames that the peer may send */
+    bool give;        /* credits are to be given as soon as there is room for the command */
+    uint64_t total_sdus, total_bytes;
+};
+
+struct l2cap_channel {
+    struct timer timer;  /* first; L2CAP_DRAINING and L2CAP_DISCONNECTING */
+    struct list sending; /* conn.sending while there is something to cut, to give or to send */
+    struct bl_l2cap_conn *c;
+    enum l2cap_state state;
+    uint16_t cid, peer_cid, psm;
+    uint16_t our_mtu, our_mps, peer_mtu, peer_mps;
+    bool enhanced, incoming;
+    enum l2cap_due disconnect; /* Disconnection Request */
+    uint8_t disconnect_id;
+    bl_op disconnect_op;  /* 0: nobody waits */
+    bl_status end_status; /* of L2CAP_DISCONNECTED when it has ended: 0, or BL_PROTOCOL */
+    struct l2cap_tx tx;
+    struct l2cap_rx rx;
+};
+
+struct bl_l2cap_conn {
+    struct list sending; /* l2cap.sending */
+    struct bl_l2cap *l;
+    uint16_t conn, handle;
+    struct bl_l2cap_security security;
+    uint8_t last_id;
+    uint16_t last_cid;
+    struct l2cap_channel *channels[BL_L2CAP_CID_MAX - BL_L2CAP_CID_MIN + 1]; /* by our CID */
+    unsigned n_channels;
+    size_t promised;      /* octets: the windows of its channels */
+    struct list due;      /* l2cap_channel.sending: channels with something to do, in turn */
+    struct list requests; /* l2cap_request.link */
+    struct list asked;    /* l2cap_asked.link */
+    unsigned n_asked;     /* channels in it that wait */
+    unsigned frames;      /* of channels in lib/hci's queue */
+};
+
+struct l2cap_listener {
+    uint16_t psm, mtu;
+    uint8_t security;
+    bool authorize;
+};
+
+/* ---- l2cap.c ---- */
+struct bl_l2cap_conn *l2cap_conn(const struct bl_l2cap *l, uint16_t conn); /* NULL: none */
+/* One command. -ENOMEM, -ENOBUFS: again later, where it is ours; an answer is dropped and
+ * counted (the peer has its own timer). */
+int l2cap_command(struct bl_l2cap_conn *c, const struct bl_sig *sig);
+void l2cap_answer(struct bl_l2cap_conn *c, const struct bl_sig *sig);
+uint8_t l2cap_next_id(struct bl_l2cap_conn *c); /* 0: all in use */
+/* Has it looked at by bl_l2cap_step() and bl_l2cap_fill(). */
+void l2cap_sending(struct bl_l2cap_conn *c);
+
+/* ---- listen.c: the peer's requests ---- */
+void l2cap_on_connection_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+void l2cap_on_enhanced_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+void l2cap_on_reconfigure_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+void l2cap_on_disconnection_request(struct bl_l2cap_conn *c, uint64_t now,
+                                    const struct bl_sig *sig);
+void l2cap_asked_free_all(struct bl_l2cap_conn *c);
+
+/* ---- connect.c: ours ---- */
+/* Responses and rejects; false: of nothing that is under way. */
+bool l2cap_on_response(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+void l2cap_requests_send(struct bl_l2cap_conn *c, uint64_t now); /* what is due */
+void l2cap_requests_end(struct bl_l2cap_conn *c, uint64_t now, bl_status status);
+void l2cap_request_expired(struct bl_l2cap *l, uint64_t now, struct l2cap_request *r);
+
+/* ---- channel.c ---- */
+/* A new one, with our CID and its window; the peer's side is the caller's to fill in. NULL with
+ * *ret_error -ENOBUFS or -ENOMEM. mtu: ours. */
+struct l2cap_channel *l2cap_channel_new(struct bl_l2cap_conn *c, uint16_t mtu, bool enhanced,
+                                        int *ret_error);
+struct l2cap_channel *l2cap_channel_find(const struct bl_l2cap_conn *c, uint16_t cid);
+/* By the peer's CID: one that has not ended. */
+struct l2cap_channel *l2cap_channel_of_peer(const struct bl_l2cap_conn *c, uint16_t peer_cid);
+/* Without events. */
+void l2cap_channel_free(struct l2cap_channel *ch);
+/* Open: CONNECTED. */
+void l2cap_channel_opened(struct l2cap_channel *ch, uint64_t now, bl_op op);
+/* It has ended: SEND_READY for what is lost, DISCONNECTED, the op; freed, or ENDED. */
+void l2cap_channel_ended(struct l2cap_channel *ch, uint64_t now, bl_status status);
+/* The peer broke a rule: Disconnection Request, DISCONNECTED with BL_PROTOCOL when it has been
+ * answered. What has come whole may be read. `why` is for the log. */
+void l2cap_channel_break(struct l2cap_channel *ch, uint64_t now, const char *why);
+/* The octets of a window for this MTU and MPS, out of what is left on the connection; 0: no room.
+ * See bounds.h (BL_MAX_CHANNEL_RX) and host.h (rx_buf). */
+size_t l2cap_window(const struct bl_l2cap_conn *c, uint16_t mtu, uint16_t mps);
+/* Our MPS for this MTU: what fits one ACL packet of the controller's, so that a frame is not cut
+ * and joined again. */
+uint16_t l2cap_mps(const struct bl_l2cap_conn *c, uint16_t mtu, bool enhanced);
+void l2cap_channel_expired(struct bl_l2cap *l, uint64_t now, struct l2cap_channel *ch);
+void l2cap_disconnect_send(struct l2cap_channel *ch, uint64_t now); /* where it is due */
+/* All has left: SEND_READY where it is due, on from DRAINING. */
+void l2cap_channel_drained(struct l2cap_channel *ch, uint64_t now);
+
+/* ---- tx.c ---- */
+void l2cap_tx_init(struct l2cap_channel *ch);
+void l2cap_tx_deinit(struct l2cap_channel *ch);
+/* LE Flow Control Credit. False: over 65535 in all (the channel is to be broken). */
+bool l2cap_tx_credits(struct l2cap_channel *ch, uint64_t now, uint16_t credits);
+/* The next frame to lib/hci, if there is one and it may go: one a call, so that channels take
+ * turns. */
+bool l2cap_tx_frame(struct l2cap_channel *ch, uint64_t now);
+/* Whether it has a frame that could go now, but for lib/hci's room. */
+bool l2cap_tx_ready(const struct l2cap_channel *ch);
+/* Peer_mtu or peer_mps have changed. */
+void l2cap_tx_resized(struct l2cap_channel *ch);
+
+/* ---- rx.c ---- */
+void l2cap_rx_init(struct l2cap_channel *ch, size_t window);
+void l2cap_rx_deinit(struct l2cap_channel *ch);
+/* Credits for the peer to begin with: they are its from now on. */
+uint16_t l2cap_rx_first_credits(struct l2cap_channel *ch);
+/* A K-frame. NULL, or which rule it broke. */
+const char *l2cap_rx_frame(struct l2cap_channel *ch, uint64_t now, const uint8_t *data, size_t n);
+/* Gives credits where that is due, and there is room for the command. */
+void l2cap_rx_give(struct l2cap_channel *ch, uint64_t now);
+/* Our MTU, MPS or window have changed. */
+void l2cap_rx_resized(struct l2cap_channel *ch, size_t window);
