@@ -1,4 +1,5 @@
-"""Runs the tests of the real-kernel machine, inside it: python3 main.py [WORD...], BLED=PATH in the environment."""
+"""Runs the tests of the real-kernel machine, inside it: python3 main.py [--share=K/N] [WORD...], BLED=PATH in the
+environment. With --share, every N-th test of those, from the K-th on: N machines run all of them."""
 
 import asyncio
 import importlib
@@ -17,4 +18,8 @@ run_tests = importlib.import_module('world').run_tests
 if __name__ == '__main__':
     # What dbus-next says of peers that went away is no news.
     logging.disable(logging.ERROR)
-    sys.exit(1 if asyncio.run(run_tests(sys.argv[1:])) else 0)
+    words, share = sys.argv[1:], (1, 1)
+    if words and words[0].startswith('--share='):
+        first, of = words.pop(0).removeprefix('--share=').split('/')
+        share = int(first), int(of)
+    sys.exit(1 if asyncio.run(run_tests(words, share)) else 0)
