@@ -46,19 +46,19 @@ struct bus_attr *bus_gatts_get(struct bus_adapter *a, const struct bus_owner *ca
 
     if (!t) {
         (void)bus_error_set(error, BUS_NOT_FOUND,
-                            "Handle 0x%04x is not that of a local characteristic's value%s that a "
-                            "client has made.",
-                            handle, characteristic ? "" : " or descriptor");
+                            "Handle %u (0x%04x) is not that of a local characteristic's value%s "
+                            "that a client has made.",
+                            handle, handle, characteristic ? "" : " or descriptor");
         return NULL;
     }
     if (characteristic && t->of) {
         (void)bus_error_set(error, BUS_NOT_FOUND,
-                            "Handle 0x%04x is that of a descriptor; its characteristic's value is "
-                            "0x%04x.",
-                            handle, t->of->handle);
+                            "Handle %u (0x%04x) is that of a descriptor; its characteristic's "
+                            "value is %u (0x%04x).",
+                            handle, handle, t->of->handle, t->of->handle);
         return NULL;
     }
-    snprintf(what, sizeof(what), "Attribute 0x%04x", handle);
+    snprintf(what, sizeof(what), "Attribute %u (0x%04x)", handle, handle);
     return bus_owner_may(caller, t->service->thing.owner, what, error) < 0 ? NULL : t;
 }
 
@@ -81,10 +81,11 @@ struct bus_service *gatts_service_get(struct bus_adapter *a, const struct bus_ow
 
     if (!s || s->handle != handle) {
         (void)bus_error_set(error, BUS_NOT_FOUND,
-                            "No service that a client has made begins at handle 0x%04x.", handle);
+                            "No service that a client has made begins at handle %u (0x%04x).",
+                            handle, handle);
         return NULL;
     }
-    snprintf(what, sizeof(what), "Service 0x%04x", handle);
+    snprintf(what, sizeof(what), "Service %u (0x%04x)", handle, handle);
     return bus_owner_may(caller, s->thing.owner, what, error) < 0 ? NULL : s;
 }
 

@@ -15,6 +15,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 static int bad_type(sd_bus_error *error, const char *key, const char *want, const char *got)
 {
@@ -127,6 +129,21 @@ static int read_wait(sd_bus_message *m, struct bus_opts *head, bool *seen, const
     return r;
 }
 
+/* What there is, for who mistyped it. */
+static int unknown_key(sd_bus_error *error, const char *key, const struct bus_opt *table, size_t n,
+                       bool wait)
+{
+    char known[512];
+    size_t len = 0;
+
+    for (size_t i = 0; i < n + wait && len < sizeof(known); i++)
+        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "",
+                                i < n ? table[i].key : "wait");
+    if (n + wait == 0)
+        return bus_error_invalid(error, "There is no option '%s' here, nor any other.", key);
+    return bus_error_invalid(error, "There is no option '%s' here, but %s.", key, known);
+}
+
 static int read_entry(sd_bus_message *m, const struct bus_opt *table, size_t n, void *dest,
                       bool *wait_seen, sd_bus_error *error)
 {
@@ -152,7 +169,7 @@ static int read_entry(sd_bus_message *m, const struct bus_opt *table, size_t n, 
         head->given |= (uint64_t)1 << i;
         return read_variant(m, &table[i], dest, type, error);
     }
-    return bus_error_invalid(error, "There is no option '%s' here.", key);
+    return unknown_key(error, key, table, n, wait_seen != NULL);
 }
 
 static int read_dict(sd_bus_message *m, const struct bus_opt *table, size_t n, void *dest,

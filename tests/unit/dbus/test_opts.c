@@ -152,6 +152,13 @@ START_TEST(unknown_key_is_named)
 }
 END_TEST
 
+START_TEST(those_that_there_are_are_told_with_an_unknown_one)
+{
+    refused(read_opts("a{sv}", 1, "colour", "s", "red"),
+            "but b, y, n, q, u, t, s, ay, uuids, addr, addrs, u16s, phys, phy, wait.");
+}
+END_TEST
+
 START_TEST(wrong_type_is_named)
 {
     refused(read_opts("a{sv}", 1, "u", "i", 1), "'u' takes a value of type 'u', not 'i'");
@@ -266,6 +273,7 @@ int main(void)
     tcase_add_test(t, wait_true_waits);
     tcase_add_test(t, wait_of_another_type_is_refused);
     tcase_add_test(t, unknown_key_is_named);
+    tcase_add_test(t, those_that_there_are_are_told_with_an_unknown_one);
     tcase_add_test(t, wrong_type_is_named);
     tcase_add_test(t, variant_in_a_variant_is_a_wrong_type);
     tcase_add_test(t, key_given_twice_is_named);
