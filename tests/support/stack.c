@@ -154,6 +154,8 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
     if (e->dead)
         return false;
     while ((n = bl_host_next_tx(e->host, s->now, &bytes)) > 0) {
+        if (e->tap)
+            e->tap(s, (size_t)(e - s->end), bytes, n);
         bl_air_receive(s->air, s->now, e->controller, bytes, n);
         e->packets_out++;
         moved = true;

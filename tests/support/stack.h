@@ -27,6 +27,8 @@ struct stack_end {
     uint64_t die_after;               /* controller vanishes after so many packets in; 0: never */
     uint64_t call_after;              /* call() once, after so many packets in; 0: never */
     void (*call)(struct stack *s, size_t end);
+    void (*tap)(struct stack *s, size_t end, const uint8_t *packet,
+                size_t n); /* sees what it sends */
     bool dead;
     bool deaf; /* ACL data does not reach this host: its peer finds nobody there */
     uint32_t random_state;
