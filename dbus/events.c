@@ -56,6 +56,7 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_GATTC_INDICATED] = {bus_gattc_on_value},
     [BL_EV_GATTC_SERVICES_CHANGED] = {bus_gattc_on_services_changed},
     [BL_EV_ENCRYPTED] = {bus_conn_on_security, bus_pairing_on_encrypted},
+    [BL_EV_SECURITY] = {bus_conn_on_security},
     [BL_EV_PAIRING_FAILED] = {bus_pairing_on_failed},
     [BL_EV_PASSKEY] = {bus_pairing_on_passkey},
     [BL_EV_KEYPRESS] = {bus_pairing_on_keypress},

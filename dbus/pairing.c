@@ -117,10 +117,12 @@ static int pair_begin(struct bus_adapter *a, struct bus_call *call, uint16_t con
     return bus_call_go(call, op);
 }
 
-static int method_pair(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int method_pair(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* o is wiped by whoever calls this: there may be a passkey in it. */
+static int pair_read(struct bus_adapter *a, sd_bus_message *m, struct pair_opts *o,
+                     sd_bus_error *error)
 {
-    struct bus_adapter *a = userdata;
-    struct pair_opts o = {0};
     struct bus_call *call;
     uint16_t conn;
 
@@ -129,17 +131,26 @@ static int method_pair(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return r;
     r = sd_bus_message_read(m, "q", &conn);
     if (r >= 0)
-        r = bus_opts_read(m, PAIR_OPTS, ARRAY_LEN(PAIR_OPTS), &o, error);
+        r = bus_opts_read(m, PAIR_OPTS, ARRAY_LEN(PAIR_OPTS), o, error);
     if (r < 0)
         return r;
     if (!bus_conn_find(a, conn, error))
         return -ENOTCONN;
-    r = bus_call_new(a, m, &PAIR, !o.head.no_wait, &call, error);
+    r = bus_call_new(a, m, &PAIR, !o->head.no_wait, &call, error);
     if (r < 0)
         return r;
-    r = pair_begin(a, call, conn, &o, error);
+    r = pair_begin(a, call, conn, o, error);
     if (r < 0)
         bus_call_free(call);
+    return r;
+}
+
+static int method_pair(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct pair_opts o = {0};
+    int r = pair_read(userdata, m, &o, error);
+
+    explicit_bzero(&o, sizeof(o));
     return r;
 }
 
@@ -379,7 +390,9 @@ static void bond_store(struct bus_adapter *a, const struct bl_addr *identity)
 
     if (!now)
         return;
-    struct bl_bond bond = *now; /* borrowed until the host is called again */
+    struct bl_bond bond = *now;           /* borrowed until the host is called again */
+    bond.peer_counter += bond.peer_ahead; /* no further than it goes: lib/smp/bonds.h */
+    bond.peer_ahead = 0;
     if (secrets_serve(a))
         bus_pairing_secrets_store(a, &bond, false);
     else if (a->ops->bond_write)

@@ -32,6 +32,7 @@ struct bl_bond {
     uint8_t local_csrk[16], peer_csrk[16];
     uint32_t local_counter; /* of the next signature we make */
     uint32_t peer_counter;  /* the least that is accepted of the peer */
+    uint32_t peer_ahead;    /* not kept: how much higher than it is peer_counter is to be stored */
     uint64_t last_seen;     /* seconds since 1970, 0 unknown: the owner's, see bl_bond_seen() */
     /* GATT */
     uint8_t client_features; /* Client Supported Features */

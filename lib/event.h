@@ -41,11 +41,13 @@ enum bl_event_kind {
     BL_EV_GATTC_INDICATED,
     BL_EV_GATTC_SERVICES_CHANGED, /* gatt.start, gatt.end */
     BL_EV_ENCRYPTED, /* a link is encrypted: a pairing has ended well, or a stored key was used */
+    BL_EV_SECURITY,  /* what a link is worth is less: its bond has gone, or it is to end (encrypted)
+                      */
     BL_EV_PAIRING_FAILED,     /* a pairing, or encryption with a stored key */
     BL_EV_PASSKEY,            /* a person is to act: bl_passkey() answers */
     BL_EV_KEYPRESS,           /* the peer's Keypress Notification */
     BL_EV_BOND,               /* a bond is new, has changed or has gone: to be stored */
-    BL_EV_IDENTITY,           /* a connection's peer has told who it is */
+    BL_EV_IDENTITY,           /* who a connection's peer is: it has told, or its bond says so */
     BL_EV_L2CAP_ACCEPT,       /* a peer opens a channel; l2cap.request not 0: waits for a reply */
     BL_EV_L2CAP_CONNECTED,    /* a channel is open, whoever asked for it */
     BL_EV_L2CAP_DISCONNECTED, /* a channel has ended, or (cid 0) was refused: l2cap.status */

@@ -100,14 +100,36 @@ void bl_evq_op_done(struct bl_evq *q, bl_op op, bl_status status)
     bl_evq_op_result(q, &(struct bl_event){.kind = BL_EV_OP_DONE, .done = {op, status, {0}}});
 }
 
-void bl_evq_push(struct bl_evq *q, const struct bl_event *e)
+bool bl_evq_has_bond(const struct bl_evq *q, const struct bl_addr *identity)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        const struct bl_event *e = &q->ring[(q->head + i) % BL_MAX_EVENTS];
+        if (e->kind == BL_EV_BOND && !e->bond.removed && bl_addr_eq(&e->bond.identity, identity))
+            return true;
+    }
+    return false;
+}
+
+static void evq_more(struct bl_evq *q)
 {
     if (q->count == BL_MAX_EVENTS)
         abort(); /* the bounds in bounds.h do not add up: a bug, not an input */
-    q->ring[(q->head + q->count) % BL_MAX_EVENTS] = *e;
     q->count++;
     if (q->count > q->high_water)
         q->high_water = q->count;
+}
+
+void bl_evq_push(struct bl_evq *q, const struct bl_event *e)
+{
+    evq_more(q);
+    q->ring[(q->head + q->count - 1) % BL_MAX_EVENTS] = *e;
+}
+
+void bl_evq_push_first(struct bl_evq *q, const struct bl_event *e)
+{
+    evq_more(q);
+    q->head = (q->head + BL_MAX_EVENTS - 1) % BL_MAX_EVENTS;
+    q->ring[q->head] = *e;
 }
 
 void bl_evq_report(struct bl_evq *q, const struct bl_report *r)

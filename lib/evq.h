@@ -45,6 +45,10 @@ void bl_evq_op_result(struct bl_evq *q, const struct bl_event *e);
 void bl_evq_op_reply(struct bl_evq *q, const struct bl_event *e);
 
 void bl_evq_push(struct bl_evq *q, const struct bl_event *e);
+/* Before all that wait: what the order says nothing of, and is to be done before them. */
+void bl_evq_push_first(struct bl_evq *q, const struct bl_event *e);
+/* Whether it waits to be told already that there is this bond, as it will be then. */
+bool bl_evq_has_bond(const struct bl_evq *q, const struct bl_addr *identity);
 /* The same with octets that lib/gatt has got from a peer: copies e->gatt.value. There is room for
  * what one input can bring: BL_MAX_PREPARED_BYTES and some. */
 void bl_evq_push_value(struct bl_evq *q, const struct bl_event *e);

@@ -84,6 +84,24 @@ static void security_of_all(struct bl_host *host, uint64_t now)
         security_of(host, now, conn);
 }
 
+/* Links that were made before this bond was there. */
+static void security_recognise(struct bl_host *host, uint64_t now, const struct bl_addr *identity)
+{
+    for (uint16_t conn = 0; (conn = bl_links_next(&host->links, conn)) != 0;) {
+        struct bl_conn_info info;
+        struct bl_addr who;
+
+        if (bl_links_info(&host->links, conn, &info) < 0)
+            continue;
+        if (bl_addr_is_zero(&info.identity)
+                ? bl_addr_eq(&info.peer, identity) ||
+                      (bl_privacy_resolve(&host->privacy, &info.peer, &who) &&
+                       bl_addr_eq(&who, identity))
+                : bl_addr_eq(&info.identity, identity))
+            bl_smp_identified(host->smp, now, conn, identity);
+    }
+}
+
 static void security_bond(struct bl_host *host, uint64_t now, const struct bl_addr *identity)
 {
     const struct bl_bond *bond = bl_bonds_find(bl_smp_bonds(host->smp), identity);
@@ -93,6 +111,8 @@ static void security_bond(struct bl_host *host, uint64_t now, const struct bl_ad
     else if (bl_privacy_add_identity(&host->privacy, identity, bond->irk) < 0)
         bl_env_log(&host->env, BL_LOG_WARNING,
                    "No room for another peer's key: its private addresses stay unknown");
+    if (bond)
+        security_recognise(host, now, identity);
     security_of_all(host, now);
 }
 

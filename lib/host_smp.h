@@ -70,8 +70,10 @@ int bl_oob_set(struct bl_host *host, const struct bl_addr *peer, const uint8_t *
                const uint8_t *r, const uint8_t *c);
 int bl_oob_get(struct bl_host *host, uint8_t ret_r[static 16], uint8_t ret_c[static 16]);
 
-/* Bonds: a table of BL_MAX_BONDS. add: what the owner has stored; replaces, says nothing. remove:
- * links to that peer end; BL_EV_BOND. Either of the peer's addresses. */
+/* Bonds: a table of BL_MAX_BONDS. add: what the owner has stored; replaces, says nothing; takes
+ * nobody's place (-ENOBUFS); links that are up are recognised by it (BL_EV_IDENTITY). remove: links
+ * to that peer end; BL_EV_BOND. Either of the peer's addresses. A link whose bond goes, also to
+ * make room or by clear, is not bonded any more (BL_EV_SECURITY). */
 int bl_bond_add(struct bl_host *host, uint64_t now, const struct bl_bond *bond);
 int bl_bond_remove(struct bl_host *host, uint64_t now, const struct bl_addr *peer); /* -ENOENT */
 void bl_bond_clear(struct bl_host *host, uint64_t now); /* all, without events */

@@ -6,7 +6,8 @@
  * client's for good; Part H, 2.4.5: so are the counters of signatures.
  *
  * The counter of the signatures that we make is kept ahead of what was used, so that not each of
- * them has to be stored before it is sent.
+ * them has to be stored before it is sent; and when half of that is used up it is told again, so
+ * that there is time to store it.
  */
 
 #include "gatt/server_internal.h"
@@ -67,6 +68,15 @@ static bool kept_save_awareness(struct bl_gatt_conn *c, struct bl_bond *bond)
     return !same;
 }
 
+/* On a link that has signed nothing yet the two counters are the same. */
+static bool kept_reserve_is_low(const struct bl_gatt_conn *c, const struct bl_bond *bond)
+{
+    uint32_t used = c->signing.local_counter, reserved = bond->local_counter;
+
+    return used != reserved && reserved != UINT32_MAX &&
+           (used > reserved || reserved - used < KEPT_SIGN_RESERVE / 2);
+}
+
 enum bl_gatt_kept bl_gatt_save(struct bl_gatt *g, uint16_t conn, bool client, struct bl_bond *bond)
 {
     struct bl_gatt_conn *c = bl_gatt_find(g, conn);
@@ -85,8 +95,7 @@ enum bl_gatt_kept bl_gatt_save(struct bl_gatt *g, uint16_t conn, bool client, st
         bond->peer_counter = c->signing.remote_counter;
         kept = BL_GATT_KEPT_CHANGED;
     }
-    if (bond->has_local_csrk && c->signing.has_local &&
-        c->signing.local_counter > bond->local_counter) {
+    if (bond->has_local_csrk && c->signing.has_local && kept_reserve_is_low(c, bond)) {
         uint32_t used = c->signing.local_counter;
         bond->local_counter =
             used > UINT32_MAX - KEPT_SIGN_RESERVE ? UINT32_MAX : used + KEPT_SIGN_RESERVE;

@@ -16,8 +16,9 @@ void bl_bonds_init(struct bl_bonds *b, struct bl_evq *events)
 /* What stands in the table. */
 struct bonds_entry {
     struct bl_bond bond; /* first */
-    uint64_t told;       /* its last event; loaded ones have had none */
-    bool ever_told, pending;
+    uint64_t full;       /* when all BL_BONDS_BURST events may be sent again */
+    uint64_t covered;    /* the least of the peer's counters that its store takes after a crash */
+    bool pending;
 };
 
 static struct bonds_entry *bonds_entry(const struct bl_bonds *b, size_t i)
@@ -63,12 +64,17 @@ struct bl_bond *bl_bonds_find(const struct bl_bonds *b, const struct bl_addr *id
     return i < b->n ? b->table[i] : NULL;
 }
 
+/* A change is to be stored before what it belongs to is acted on: it goes first. */
 static void bonds_tell(struct bl_bonds *b, const struct bl_bond *bond, bool added, bool removed)
 {
-    bl_evq_push(b->events,
-                &(struct bl_event){
-                    .kind = BL_EV_BOND,
-                    .bond = {.identity = bond->identity, .added = added, .removed = removed}});
+    const struct bl_event e = {
+        .kind = BL_EV_BOND,
+        .bond = {.identity = bond->identity, .added = added, .removed = removed}};
+
+    if (added || removed)
+        bl_evq_push(b->events, &e);
+    else if (!bl_evq_has_bond(b->events, &bond->identity))
+        bl_evq_push_first(b->events, &e);
 }
 
 /* Takes one out of the table; the caller has it then. */
@@ -81,8 +87,23 @@ static struct bl_bond *bonds_take(struct bl_bonds *b, size_t i)
     return bond;
 }
 
-/* Room for one more: memory, and where the table is full whoever is the least of a loss. */
-static int bonds_room(struct bl_bonds *b, struct bl_addr *ret_evicted)
+/* Who is the least of a loss: n where everybody is one. */
+static size_t bonds_least(const struct bl_bonds *b)
+{
+    size_t used = b->n;
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->table[i]->authenticated)
+            continue;
+        if (!b->in_use || !b->in_use(b->ctx, b->table[i]))
+            return i;
+        used = used == b->n ? i : used;
+    }
+    return used;
+}
+
+/* Room for one more: memory, and where the table is full somebody else's. */
+static int bonds_room(struct bl_bonds *b, bool quiet, struct bl_addr *ret_evicted)
 {
     if (b->n < b->cap)
         return 0;
@@ -95,9 +116,7 @@ static int bonds_room(struct bl_bonds *b, struct bl_addr *ret_evicted)
         b->cap = cap;
         return 0;
     }
-    size_t i = 0;
-    while (i < b->n && b->table[i]->authenticated)
-        i++;
+    size_t i = quiet ? b->n : bonds_least(b);
     if (i == b->n) {
         b->refused++;
         return -ENOBUFS;
@@ -113,9 +132,13 @@ static int bonds_room(struct bl_bonds *b, struct bl_addr *ret_evicted)
 
 static void bonds_tell_now(struct bl_bonds *b, uint64_t now, struct bonds_entry *e, bool added)
 {
-    e->told = now;
-    e->ever_told = true;
+    const uint64_t most = now + (uint64_t)BL_BONDS_BURST * BL_BONDS_PAUSE_US;
+
+    e->full = (e->full > now ? e->full : now) + BL_BONDS_PAUSE_US;
+    e->full = e->full < most ? e->full : most; /* what could not wait does not hold up the rest */
     e->pending = false;
+    e->bond.peer_ahead = 0;
+    e->covered = e->bond.peer_counter;
     bonds_tell(b, &e->bond, added, false);
 }
 
@@ -129,7 +152,7 @@ int bl_bonds_put(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, b
         *ret_evicted = (struct bl_addr){0};
     if (added) {
         there = calloc(1, sizeof(struct bonds_entry));
-        int r = there ? bonds_room(b, ret_evicted) : -ENOMEM;
+        int r = there ? bonds_room(b, quiet, ret_evicted) : -ENOMEM;
         if (r < 0) {
             free(there);
             return r;
@@ -138,8 +161,11 @@ int bl_bonds_put(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, b
     }
     *there = *bond;
     bl_bonds_used(b, there);
+    struct bonds_entry *e = bonds_entry(b, b->n - 1);
+    e->bond.peer_ahead = 0;
+    e->covered = bond->peer_counter; /* another key counts from its own beginning */
     if (!quiet)
-        bonds_tell_now(b, now, bonds_entry(b, b->n - 1), added);
+        bonds_tell_now(b, now, e, added);
     return 0;
 }
 
@@ -162,7 +188,19 @@ void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond)
 
 static uint64_t bonds_due(const struct bonds_entry *e)
 {
-    return e->ever_told ? e->told + BL_BONDS_PAUSE_US : 0;
+    const uint64_t burst = (uint64_t)(BL_BONDS_BURST - 1) * BL_BONDS_PAUSE_US;
+
+    return e->full > burst ? e->full - burst : 0;
+}
+
+/* Between two exact ones. */
+static void bonds_tell_ahead(struct bl_bonds *b, struct bonds_entry *e)
+{
+    uint32_t room = UINT32_MAX - e->bond.peer_counter;
+
+    e->bond.peer_ahead = room < BL_BONDS_AHEAD ? room : BL_BONDS_AHEAD;
+    e->covered = (uint64_t)e->bond.peer_counter + e->bond.peer_ahead;
+    bonds_tell(b, &e->bond, false, false);
 }
 
 void bl_bonds_changed(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool at_once)
@@ -176,6 +214,8 @@ void bl_bonds_changed(struct bl_bonds *b, uint64_t now, const struct bl_bond *bo
     e->pending = true;
     if (bonds_due(e) < b->due)
         b->due = bonds_due(e);
+    if (bond->has_peer_csrk && bond->peer_counter > e->covered)
+        bonds_tell_ahead(b, e);
 }
 
 static void bonds_tell_pending(struct bl_bonds *b, uint64_t now, bool all)

@@ -6,9 +6,14 @@
  *
  * What is in it changes by pairing and by use (counters, CCCDs); each change is told to the owner
  * of the host by BL_EV_BOND, who stores it. BL_MAX_BONDS at most: the one that was used the longest
- * ago and is not authenticated makes room, an authenticated one never (-ENOBUFS).
+ * ago and is not authenticated makes room for a new one, an authenticated one never (-ENOBUFS); one
+ * that a link has goes only when there is no other. What is loaded takes nobody's place.
  *
- * Use changes bonds at a rate that others choose: one bond is told at most once a second.
+ * Use changes bonds at a rate that others choose: one bond is told BL_BONDS_BURST times at once,
+ * and from then on once in BL_BONDS_PAUSE_US. What has been told was told before the event that the
+ * change belongs to, so that it is stored before anybody acts on it. Where the peer's counter of
+ * signatures cannot be told each time, it is told BL_BONDS_AHEAD higher than it is (peer_ahead), so
+ * that nothing that was accepted is accepted again after a crash; the exact one follows.
  */
 
 #include "base/timerq.h"
@@ -16,6 +21,8 @@
 #include "evq.h"
 
 #define BL_BONDS_PAUSE_US 1000000u
+#define BL_BONDS_BURST    16u
+#define BL_BONDS_AHEAD    256u
 
 struct bl_bonds {
     struct bl_evq *events;
@@ -23,6 +30,9 @@ struct bl_bonds {
     size_t n, cap;
     uint64_t due; /* what has changed and has not been told yet; TIMERQ_NEVER: nothing */
     uint64_t evicted, refused;
+    /* Whether a link has this bond; NULL: none has. */
+    bool (*in_use)(const void *ctx, const struct bl_bond *bond);
+    const void *ctx;
 };
 
 void bl_bonds_init(struct bl_bonds *b, struct bl_evq *events);
@@ -30,8 +40,9 @@ void bl_bonds_deinit(struct bl_bonds *b); /* wiped */
 /* NULL when there is none. */
 struct bl_bond *bl_bonds_find(const struct bl_bonds *b, const struct bl_addr *identity);
 /*
- * 0; -ENOBUFS; -ENOMEM. Takes the place of the one of the same identity. quiet: loaded, not news.
- * *ret_evicted (may be NULL) is who had to make room, zero for nobody: it has gone with its event.
+ * 0; -ENOBUFS; -ENOMEM. Takes the place of the one of the same identity. quiet: loaded, not news,
+ * and nobody makes room for it. *ret_evicted (may be NULL) is who had to make room, zero for
+ * nobody: it has gone with its event.
  */
 int bl_bonds_put(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool quiet,
                  struct bl_addr *ret_evicted);
@@ -40,7 +51,7 @@ bool bl_bonds_may_replace(const struct bl_bond *old, const struct bl_bond *bond)
 /* With its event. */
 void bl_bonds_remove(struct bl_bonds *b, struct bl_bond *bond);
 void bl_bonds_clear(struct bl_bonds *b); /* without */
-/* It was changed in place: the event, now or (not at_once) when the last one is a second old. */
+/* It was changed in place: the event, now or (not at_once) when there have not been too many. */
 void bl_bonds_changed(struct bl_bonds *b, uint64_t now, const struct bl_bond *bond, bool at_once);
 /* Tells what is due; flush: all that has not been told. */
 void bl_bonds_tick(struct bl_bonds *b, uint64_t now);

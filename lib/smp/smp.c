@@ -24,6 +24,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool smp_bond_in_use(const void *ctx, const struct bl_bond *bond)
+{
+    const struct bl_smp *s = ctx;
+
+    for (unsigned i = 0; i < s->n; i++)
+        if (smp_bond_of(s, s->conns[i]) == bond)
+            return true;
+    return false;
+}
+
 struct bl_smp *bl_smp_new(struct bl_hci *hci, const struct bl_env *env, struct bl_evq *events,
                           const struct bl_config *config)
 {
@@ -36,6 +46,8 @@ struct bl_smp *bl_smp_new(struct bl_hci *hci, const struct bl_env *env, struct b
     s->events = events;
     s->config = config;
     bl_bonds_init(&s->bonds, events);
+    s->bonds.in_use = smp_bond_in_use;
+    s->bonds.ctx = s;
     return s;
 }
 
@@ -72,17 +84,27 @@ struct smp_conn *smp_find(const struct bl_smp *s, uint16_t conn)
 
 /* ---- news ---- */
 
-/* A link has few news at a time, and they are pulled after every input. */
+/* Whoever hears of it looks at how things are then: the same news need not wait twice. */
 static void smp_put_news(struct bl_smp *s, const struct bl_smp_news *news)
 {
-    if (s->n_news < SMP_NEWS)
-        s->news[(s->news_head + s->n_news++) % SMP_NEWS] = *news;
+    for (unsigned i = 0; i < s->n_news; i++) {
+        const struct bl_smp_news *n = &s->news[(s->news_head + i) % SMP_NEWS];
+        if (n->kind == news->kind && n->conn == news->conn &&
+            bl_addr_eq(&n->identity, &news->identity))
+            return;
+    }
+    if (s->n_news == SMP_NEWS)
+        abort(); /* not pulled as the header says: a bug, not an input */
+    s->news[(s->news_head + s->n_news++) % SMP_NEWS] = *news;
 }
 
 void smp_tell(struct bl_smp *s, const struct smp_conn *c, enum bl_smp_news_kind kind)
 {
-    smp_put_news(
-        s, &(struct bl_smp_news){.kind = kind, .conn = c->link.conn, .identity = c->link.identity});
+    struct bl_smp_news news = {.kind = kind, .conn = c->link.conn};
+
+    if (kind == BL_SMP_IDENTITY)
+        news.identity = c->link.identity;
+    smp_put_news(s, &news);
 }
 
 void smp_tell_bond(struct bl_smp *s, enum bl_smp_news_kind kind, const struct bl_addr *identity)
@@ -111,8 +133,12 @@ int bl_smp_open(struct bl_smp *s, uint64_t now, const struct bl_smp_link *link)
     c->link = *link;
     c->deadline = TIMERQ_NEVER;
     s->conns[s->n++] = c;
-    if (smp_bond_of(s, c))
+    const struct bl_bond *bond = smp_bond_of(s, c);
+    if (bond) {
+        const struct bl_addr identity = bond->identity;
+        smp_identify(s, c, &identity);   /* by the address that it has on the air */
         smp_tell(s, c, BL_SMP_SECURITY); /* lib/gatt is to know of the keys */
+    }
     /* Whoever has a key for it uses it: Core 5.4, Vol 3, Part C, 10.3.2 leaves it to the central.
      */
     if (link->role == BL_ROLE_CENTRAL)
@@ -165,6 +191,63 @@ bool smp_send(struct bl_smp *s, const struct smp_conn *c, const uint8_t *pdu, si
     b->len = w.len;
     b->secret = true;
     return bl_hci_send(s->hci, c->link.handle, b) == 0;
+}
+
+/* ---- who and what a link is ---- */
+
+void smp_identify(struct bl_smp *s, struct smp_conn *c, const struct bl_addr *identity)
+{
+    if (bl_addr_eq(&c->link.identity, identity))
+        return;
+    c->link.identity = *identity;
+    bl_evq_push(s->events,
+                &(struct bl_event){.kind = BL_EV_IDENTITY, .identity = {c->link.conn, *identity}});
+    smp_tell(s, c, BL_SMP_IDENTITY);
+}
+
+void bl_smp_identified(struct bl_smp *s, uint64_t now, uint16_t conn,
+                       const struct bl_addr *identity)
+{
+    struct smp_conn *c = smp_find(s, conn);
+
+    if (!c)
+        return;
+    smp_identify(s, c, identity);
+    smp_tell(s, c, BL_SMP_SECURITY);
+    if (c->link.role == BL_ROLE_CENTRAL && c->phase == SMP_IDLE && !c->security.encrypted &&
+        c->given == SMP_KEY_NONE)
+        (void)smp_encrypt_bonded(s, now, c);
+}
+
+static void smp_tell_security(struct bl_smp *s, const struct smp_conn *c)
+{
+    const struct bl_security *sec = &c->security;
+
+    bl_evq_push(s->events,
+                &(struct bl_event){.kind = BL_EV_SECURITY,
+                                   .encrypted = {.conn = c->link.conn,
+                                                 .encrypted = sec->encrypted,
+                                                 .authenticated = sec->authenticated,
+                                                 .bonded = sec->bonded,
+                                                 .secure_connections = sec->secure_connections,
+                                                 .key_size = sec->key_size}});
+    smp_tell(s, c, BL_SMP_SECURITY);
+}
+
+void smp_unbonded(struct bl_smp *s, struct smp_conn *c)
+{
+    c->using.bonded = false; /* also of the key that the controller has, and says nothing of yet */
+    if (!c->security.bonded)
+        return;
+    c->security.bonded = false;
+    smp_tell_security(s, c);
+}
+
+void smp_drop(struct bl_smp *s, struct smp_conn *c)
+{
+    c->security = (struct bl_security){0};
+    smp_tell_security(s, c);
+    smp_tell(s, c, BL_SMP_DROP);
 }
 
 /* ---- outcomes ---- */

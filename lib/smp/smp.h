@@ -55,6 +55,10 @@ void bl_smp_pdu(struct bl_smp *s, uint64_t now, uint16_t conn, const uint8_t *da
 void bl_smp_event(struct bl_smp *s, uint64_t now, uint16_t conn, const struct bl_hci_event *e);
 void bl_smp_reply(struct bl_smp *s, uint64_t now, const struct bl_hci_reply *reply);
 void bl_smp_security(const struct bl_smp *s, uint16_t conn, struct bl_security *ret);
+/* Who its peer is, where that is known only now: from a bond that has come. A link that is not
+ * encrypted then is, where we are central. */
+void bl_smp_identified(struct bl_smp *s, uint64_t now, uint16_t conn,
+                       const struct bl_addr *identity);
 /* The bond of a connection's peer; NULL: none. */
 struct bl_bond *bl_smp_bond(const struct bl_smp *s, uint16_t conn);
 bool bl_smp_pop_news(struct bl_smp *s, struct bl_smp_news *ret);
@@ -69,7 +73,7 @@ int bl_smp_keypress(struct bl_smp *s, uint64_t now, uint16_t conn, uint8_t type)
 int bl_smp_oob_set(struct bl_smp *s, const struct bl_addr *peer, const uint8_t *tk,
                    const uint8_t *r, const uint8_t *c);
 int bl_smp_oob_get(struct bl_smp *s, uint8_t ret_r[static 16], uint8_t ret_c[static 16]);
-/* What was stored; -EINVAL: no bond that a pairing could have made. */
+/* What was stored; -EINVAL: no bond that a pairing could have made; -ENOBUFS: the table is full. */
 int bl_smp_bond_add(struct bl_smp *s, uint64_t now, const struct bl_bond *bond);
 void bl_smp_bond_clear(struct bl_smp *s);
 int bl_smp_bond_remove(struct bl_smp *s, uint64_t now, const struct bl_addr *identity);

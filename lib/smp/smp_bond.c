@@ -52,19 +52,35 @@ static bool bond_good(const struct bl_bond *bond)
            (!bond->has_irk || bond_key_good(bond->irk)) && bond->n_cccds <= BL_BOND_CCCDS;
 }
 
-int bl_smp_bond_add(struct bl_smp *s, uint64_t now, const struct bl_bond *bond)
+/* Who has it, if it is there no more. */
+static void bond_left(struct bl_smp *s, const struct bl_addr *identity)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        struct smp_conn *c = s->conns[i];
+        const struct bl_addr *who =
+            bl_addr_is_zero(&c->link.identity) ? &c->link.peer : &c->link.identity;
+        if (bl_addr_eq(who, identity))
+            smp_unbonded(s, c);
+    }
+    smp_tell_bond(s, BL_SMP_BOND_GONE, identity);
+}
+
+int smp_bond_put(struct bl_smp *s, uint64_t now, const struct bl_bond *bond, bool quiet)
 {
     struct bl_addr evicted;
 
-    if (!bond_good(bond))
-        return -EINVAL;
-    int r = bl_bonds_put(&s->bonds, now, bond, true, &evicted);
+    int r = bl_bonds_put(&s->bonds, now, bond, quiet, &evicted);
     if (r < 0)
         return r;
     if (!bl_addr_is_zero(&evicted))
-        smp_tell_bond(s, BL_SMP_BOND_GONE, &evicted);
+        bond_left(s, &evicted);
     smp_tell_bond(s, BL_SMP_BOND_ADDED, &bond->identity);
     return 0;
+}
+
+int bl_smp_bond_add(struct bl_smp *s, uint64_t now, const struct bl_bond *bond)
+{
+    return bond_good(bond) ? smp_bond_put(s, now, bond, true) : -EINVAL;
 }
 
 /* The links' use of its keys ends with the links. */
@@ -78,14 +94,17 @@ int bl_smp_bond_remove(struct bl_smp *s, uint64_t now, const struct bl_addr *ide
     for (unsigned i = 0; i < s->n; i++)
         if (smp_bond_of(s, s->conns[i]) == bond)
             smp_tell(s, s->conns[i], BL_SMP_DROP);
-    smp_tell_bond(s, BL_SMP_BOND_GONE, identity);
+    const struct bl_addr gone = *identity;
     bl_bonds_remove(&s->bonds, bond);
+    bond_left(s, &gone);
     return 0;
 }
 
 void bl_smp_bond_clear(struct bl_smp *s)
 {
     bl_bonds_clear(&s->bonds);
-    for (unsigned i = 0; i < s->n; i++)
+    for (unsigned i = 0; i < s->n; i++) {
+        smp_unbonded(s, s->conns[i]);
         smp_tell(s, s->conns[i], BL_SMP_SECURITY);
+    }
 }

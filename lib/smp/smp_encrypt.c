@@ -145,18 +145,10 @@ static void encrypt_ltk_request(struct bl_smp *s, uint64_t now, struct smp_conn 
 
 /* ---- what came of it ---- */
 
-/* A link that is not what it was, or is not known to be what it claims, is not to be trusted. */
-static void encrypt_drop(struct bl_smp *s, struct smp_conn *c)
-{
-    c->security = (struct bl_security){0};
-    smp_tell(s, c, BL_SMP_SECURITY);
-    smp_tell(s, c, BL_SMP_DROP);
-}
-
 static void encrypt_by_pairing(struct bl_smp *s, uint64_t now, struct smp_conn *c)
 {
     if (!c->pairing) { /* it has failed since: the key is worth nothing */
-        encrypt_drop(s, c);
+        smp_drop(s, c);
         return;
     }
     c->by_pairing = true;
@@ -209,11 +201,11 @@ static void encrypt_change(struct bl_smp *s, uint64_t now, struct smp_conn *c,
             encrypt_failed(s, now, c, e->status);
     } else if (!on) {
         if (c->security.encrypted)
-            encrypt_drop(s, c);
+            smp_drop(s, c);
     } else if (given != SMP_KEY_NONE) {
         encrypt_on(s, now, c, given, refresh ? 0 : e->encryption.key_size);
     } else if (refresh && c->security.encrypted) {
-        encrypt_drop(s, c); /* with whose key? */
+        smp_drop(s, c); /* with whose key? */
     }
 }
 

@@ -28,6 +28,8 @@ enum smp_key { /* that the controller was given last, and has said nothing of ye
                SMP_KEY_PAIRING,
 };
 
+/* News that wait are different ones: three kinds for each link, and of bonds what one pairing or
+ * command can bring between two pulls. */
 enum { SMP_NEWS = 4 * BL_MAX_LINKS, SMP_ATTEMPTS = 64, SMP_FREE_TRIES = 3 };
 
 struct smp_conn {
@@ -39,6 +41,7 @@ struct smp_conn {
     struct smp_level using; /* of that key */
     bool by_pairing;        /* the link is encrypted with the key of `pairing` */
     bool mitm_tried;        /* the peer has asked for protection, and we have tried */
+    struct bl_addr known;   /* who it was when `pairing` began; zero: nobody knew */
     bool oob_taken;         /* by `pairing` */
     uint32_t oob_local;     /* and which of ours */
     bl_op op;               /* bl_pair() that waits */
@@ -86,7 +89,15 @@ void smp_tell_bond(struct bl_smp *s, enum bl_smp_news_kind kind, const struct bl
 /* A PDU on its way; false: it could not be sent. */
 bool smp_send(struct bl_smp *s, const struct smp_conn *c, const uint8_t *pdu, size_t n);
 struct bl_bond *smp_bond_of(const struct bl_smp *s, const struct smp_conn *c);
+/* Into the table, with what follows from it. quiet: as bl_bonds_put(). */
+int smp_bond_put(struct bl_smp *s, uint64_t now, const struct bl_bond *bond, bool quiet);
 
+/* Who it is, to whom that is news: nothing where it was known. */
+void smp_identify(struct bl_smp *s, struct smp_conn *c, const struct bl_addr *identity);
+/* The bond of the link has gone: no key of it is kept any more. */
+void smp_unbonded(struct bl_smp *s, struct smp_conn *c);
+/* A link that is not what it was, or is not known to be what it claims, is not to go on. */
+void smp_drop(struct bl_smp *s, struct smp_conn *c);
 /* BL_EV_ENCRYPTED, and the news. */
 void smp_encrypted(struct bl_smp *s, const struct smp_conn *c);
 /* Ends what is under way: the event, and the op. */

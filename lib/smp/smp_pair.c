@@ -154,6 +154,7 @@ void smp_pair_begin(struct bl_smp *s, uint64_t now, struct smp_conn *c, const ui
     params.oob = smp_oob_for(s, c, &oob);
     c->oob_taken = params.oob != NULL;
     c->oob_local = s->local_oob;
+    c->known = c->link.identity;
     c->pairing = bl_pairing_new(now, &params, first);
     bl_crypto_wipe(&params, sizeof(params));
     bl_crypto_wipe(&oob, sizeof(oob));
@@ -284,14 +285,30 @@ static bool pair_identity_fits(const struct smp_conn *c, const struct bl_pairing
            bl_crypto_ah(keys->peer_irk, air->b + 3, hash) == 0 && memcmp(hash, air->b, 3) == 0;
 }
 
-/* Who the bond is of: who the link is known to be with, else the identity that it told, where that
- * fits, else its address where that lasts. A name that only it has given itself is nobody's. */
-static bool pair_identity(const struct smp_conn *c, const struct bl_pairing_keys *keys,
-                          struct bl_addr *ret)
+/* Whether this name is ours, or that of somebody else who is here. */
+static bool pair_identity_taken(const struct bl_smp *s, const struct smp_conn *c,
+                                const struct bl_addr *identity)
+{
+    if (bl_addr_eq(identity, &s->identity) || bl_addr_eq(identity, &c->link.own))
+        return true;
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->conns[i] != c && bl_addr_eq(pair_who(s->conns[i]), identity))
+            return true;
+    return false;
+}
+
+/*
+ * Who the bond is of: who the link is known to be with, else the identity that it told, where that
+ * fits, else its address where that lasts. A name that only it has given itself is nobody's. One
+ * that its own key fits to its address is taken from it if nobody has it yet: Core 5.4, Vol 3, Part
+ * H, 3.6.5 knows no proof of it, and whoever is met first keeps it until its bond is deleted.
+ */
+static bool pair_identity(const struct bl_smp *s, const struct smp_conn *c,
+                          const struct bl_pairing_keys *keys, struct bl_addr *ret)
 {
     *ret = *pair_who(c);
     if (bl_addr_is_zero(&c->link.identity) && !bl_addr_is_zero(&keys->peer_identity) &&
-        pair_identity_fits(c, keys))
+        pair_identity_fits(c, keys) && !pair_identity_taken(s, c, &keys->peer_identity))
         *ret = keys->peer_identity;
     return ret->type == ADDR_PUBLIC || bl_addr_is_static(ret);
 }
@@ -322,8 +339,8 @@ static void pair_make_bond(const struct bl_pairing_keys *keys, const struct bl_a
 static bool pair_may_replace(const struct bl_smp *s, const struct smp_conn *c,
                              const struct bl_bond *old, const struct bl_bond *bond)
 {
-    bool claimed = !bl_addr_eq(&c->link.peer, &bond->identity) &&
-                   !bl_addr_eq(&c->link.identity, &bond->identity);
+    bool claimed =
+        !bl_addr_eq(&c->link.peer, &bond->identity) && !bl_addr_eq(&c->known, &bond->identity);
 
     return bl_bonds_may_replace(old, bond) &&
            (!claimed || (s->config->pair_again && bond->authenticated));
@@ -334,56 +351,37 @@ static bool pair_may_replace(const struct bl_smp *s, const struct smp_conn *c,
 static int pair_bond(struct bl_smp *s, uint64_t now, const struct smp_conn *c,
                      const struct bl_pairing_keys *keys, const struct bl_addr *identity)
 {
-    struct bl_addr evicted;
     struct bl_bond bond;
 
     pair_make_bond(keys, identity, &bond);
     const struct bl_bond *old = bl_bonds_find(&s->bonds, identity);
     int r = old && !pair_may_replace(s, c, old, &bond) ? -EPERM : 0;
     if (r == 0) {
-        r = bl_bonds_put(&s->bonds, now, &bond, false, &evicted);
-        if (r == 0 && !bl_addr_is_zero(&evicted))
-            smp_tell_bond(s, BL_SMP_BOND_GONE, &evicted);
+        r = smp_bond_put(s, now, &bond, false);
         if (r < 0)
             bl_env_log(s->env, BL_LOG_WARNING, "there is no room for another bond (%d)", r);
         r = r == 0;
     }
     bl_crypto_wipe(&bond, sizeof(bond));
-    if (r == 1)
-        smp_tell_bond(s, BL_SMP_BOND_ADDED, identity);
     return r;
-}
-
-static void pair_learn_identity(struct bl_smp *s, struct smp_conn *c,
-                                const struct bl_addr *identity)
-{
-    if (bl_addr_eq(&c->link.identity, identity))
-        return;
-    c->link.identity = *identity;
-    bl_evq_push(s->events,
-                &(struct bl_event){.kind = BL_EV_IDENTITY, .identity = {c->link.conn, *identity}});
-    smp_tell(s, c, BL_SMP_IDENTITY);
 }
 
 static void pair_done(struct bl_smp *s, uint64_t now, struct smp_conn *c,
                       const struct bl_pairing_keys *keys)
 {
     struct bl_addr identity;
-    bool known = pair_identity(c, keys, &identity);
-    bool told = bl_addr_eq(&keys->peer_identity, &identity);
+    bool known = pair_identity(s, c, keys, &identity);
     int bonded = known && keys->bonded ? pair_bond(s, now, c, keys, &identity) : 0;
 
     if (bonded < 0) { /* whoever this is, it is not to go on as if it were the other one */
         smp_oob_used(s, c);
         smp_failed(s, c, BL_STATUS_SMP + BL_SMP_AUTHENTICATION_REQUIREMENTS);
-        c->security = (struct bl_security){0};
-        smp_tell(s, c, BL_SMP_SECURITY);
-        smp_tell(s, c, BL_SMP_DROP);
+        smp_drop(s, c);
         return;
     }
     pair_forget_failures(s, c);
-    if (told && bonded)
-        pair_learn_identity(s, c, &identity);
+    if (bonded)
+        smp_identify(s, c, &identity);
     c->security.bonded = bonded > 0;
     s->paired++;
     smp_oob_used(s, c);
@@ -400,11 +398,8 @@ static void pair_over(struct bl_smp *s, uint64_t now, struct smp_conn *c, bl_sta
     else if (status != BL_NO_RESOURCES)
         smp_count_failure(s, now, c);
     smp_failed(s, c, status);
-    if (by_pairing) { /* in the middle of the keys: encrypted with a key that is worth nothing */
-        c->security = (struct bl_security){0};
-        smp_tell(s, c, BL_SMP_SECURITY);
-        smp_tell(s, c, BL_SMP_DROP);
-    }
+    if (by_pairing) /* in the middle of the keys: encrypted with a key that is worth nothing */
+        smp_drop(s, c);
 }
 
 static void pair_encrypt(struct bl_smp *s, uint64_t now, struct smp_conn *c,

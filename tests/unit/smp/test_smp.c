@@ -81,6 +81,12 @@ static void open_link(enum bl_role role)
         .conn = CONN, .handle = HANDLE, .role = role, .own = own, .peer = peer};
 
     ck_assert_int_eq(bl_smp_open(smp, now, &link), 0);
+    if (bl_bonds_find(bl_smp_bonds(smp), &peer)) { /* by its address, known at once */
+        struct bl_event e;
+        ck_assert(bl_evq_pop(&events, &e));
+        ck_assert_int_eq(e.kind, BL_EV_IDENTITY);
+        ck_assert(bl_addr_eq(&e.identity.identity, &peer));
+    }
 }
 
 static void event(enum bl_hci_event_kind kind, uint8_t status, uint8_t enabled, uint8_t key_size)
