@@ -32,7 +32,9 @@ static int stack_random(void *ctx, void *out, size_t n)
     return 0;
 }
 
-struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config *config)
+/* `step`: from one end's configuration to the next one's. */
+static struct stack *stack_make(uint64_t seed, size_t n, const struct bl_air_config *configs,
+                                size_t step)
 {
     struct stack *s = calloc(1, sizeof(*s));
 
@@ -44,7 +46,7 @@ struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config 
     s->now = 1000000;
     for (size_t i = 0; i < n; i++) {
         struct stack_end *e = &s->end[i];
-        struct bl_air_config mine = *config;
+        struct bl_air_config mine = configs[i * step];
         struct bl_env env = {.random = stack_random, .ctx = e};
         struct bl_config settings = {.addr_mode = BL_ADDR_MODE_PUBLIC,
                                      .irk = {(uint8_t)(i + 1), 7}};
@@ -59,11 +61,9 @@ struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config 
     return s;
 }
 
-struct stack *stack_new(uint64_t seed, size_t n, const struct bl_air_config *config)
+static struct stack *stack_start(struct stack *s)
 {
-    struct stack *s = stack_new_off(seed, n, config);
-
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < s->n; i++) {
         bl_op op;
         ck_assert_int_eq(bl_host_start(s->end[i].host, s->now, &op), 0);
         struct bl_event e = stack_done(s, i, op, 1000000);
@@ -71,6 +71,21 @@ struct stack *stack_new(uint64_t seed, size_t n, const struct bl_air_config *con
     }
     stack_forget(s);
     return s;
+}
+
+struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config *config)
+{
+    return stack_make(seed, n, config, 0);
+}
+
+struct stack *stack_new(uint64_t seed, size_t n, const struct bl_air_config *config)
+{
+    return stack_start(stack_new_off(seed, n, config));
+}
+
+struct stack *stack_new_each(uint64_t seed, size_t n, const struct bl_air_config *configs)
+{
+    return stack_start(stack_make(seed, n, configs, 1));
 }
 
 void stack_free(struct stack *s)

@@ -27,8 +27,8 @@ struct stack_end {
     uint64_t die_after;               /* controller vanishes after so many packets in; 0: never */
     uint64_t call_after;              /* call() once, after so many packets in; 0: never */
     void (*call)(struct stack *s, size_t end);
-    void (*tap)(struct stack *s, size_t end, const uint8_t *packet,
-                size_t n); /* sees what it sends */
+    /* Sees what the host sends. */
+    void (*tap)(struct stack *s, size_t end, const uint8_t *packet, size_t n);
     bool dead;
     bool deaf; /* ACL data does not reach this host: its peer finds nobody there */
     uint32_t random_state;
@@ -47,6 +47,8 @@ struct stack {
 
 /* n hosts on n controllers like these, started and ready. */
 struct stack *stack_new(uint64_t seed, size_t n, const struct bl_air_config *config);
+/* The same with a configuration for each. */
+struct stack *stack_new_each(uint64_t seed, size_t n, const struct bl_air_config *configs);
 /* The same without bl_host_start(). */
 struct stack *stack_new_off(uint64_t seed, size_t n, const struct bl_air_config *config);
 void stack_free(struct stack *s);
