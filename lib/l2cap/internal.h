@@ -73,14 +73,15 @@ struct l2cap_asked {
 };
 
 struct l2cap_tx {
+    struct list turn;   /* conn.turns while a frame could go */
     struct list queue;  /* struct buf: SDUs to be sent, the first one perhaps cut in part */
     struct list spare;  /* struct buf of `size` octets each, for the next */
-    struct list home;   /* the buffer whose frame lib/hci had, when it is done with it */
-    struct buf *flying; /* its owner is lib/hci until it is at `home`; NULL: none */
-    unsigned n_queue, n_spare;
-    size_t size;      /* of an SDU in spare buffers: peer_mtu */
-    size_t at;        /* octets of the first SDU that have been cut */
-    size_t queued;    /* octets of SDUs in the queue that have not */
+    struct buf *flying; /* the one whose frame lib/hci has, or that is at conn.home; NULL: none */
+    unsigned n_queue;   /* SDUs that have not left whole, the flying one among them */
+    unsigned n_spare, limit; /* limit: of n_queue */
+    size_t size;             /* of an SDU in spare buffers: peer_mtu */
+    size_t total, at; /* of the first SDU, its length's two octets included: all, and cut so far */
+    size_t need;      /* credits that what has not been cut needs */
     uint16_t credits; /* frames that the peer takes */
     bool stalled;     /* bl_l2cap_send() said 0: SEND_READY is due when the queue is empty */
     uint64_t sdus, bytes;
@@ -89,13 +90,13 @@ struct l2cap_tx {
 struct l2cap_rx {
     uint8_t *store; /* records: length in two octets, then the SDU; [head, tail) is in use */
     size_t cap, head, tail;
-    size_t read;      /* octets of the first SDU that have been consumed */
-    size_t sdus;      /* whole ones */
-    size_t octets;    /* of them, less `read` */
-    size_t open_at;   /* where the record of the SDU being joined begins */
-    size_t want;      /* octets of it that have not come */
-    bool open;        /* an SDU is being joined */
+    size_t sdus;      /* whole ones; one that was read in part has a record of what is left */
+    size_t octets;    /* of them */
+    size_t want;      /* octets of the SDU being joined that have not come */
+    bool open;        /* an SDU is being joined: the last record */
     size_t window;    /* octets that may be in `store` or promised: MTU + 2 + MPS at the least */
+    size_t batch;     /* octets that are worth a command: half of the window's frames */
+    unsigned roomy;   /* times in a row that the store was emptied and had been far too large */
     uint16_t credits; /* frames that the peer may send */
     bool give;        /* credits are to be given as soon as there is room for the command */
     uint64_t total_sdus, total_bytes;
@@ -103,7 +104,7 @@ struct l2cap_rx {
 
 struct l2cap_channel {
     struct timer timer;  /* first; L2CAP_DRAINING and L2CAP_DISCONNECTING */
-    struct list sending; /* conn.sending while there is something to cut, to give or to send */
+    struct list sending; /* conn.due while there are credits to give or commands to send */
     struct bl_l2cap_conn *c;
     enum l2cap_state state;
     uint16_t cid, peer_cid, psm;
@@ -131,7 +132,10 @@ struct bl_l2cap_conn {
     struct list requests; /* l2cap_request.link */
     struct list asked;    /* l2cap_asked.link */
     unsigned n_asked;     /* channels in it that wait */
-    unsigned frames;      /* of channels in lib/hci's queue */
+    struct list turns;    /* l2cap_tx.turn: channels with a frame that could go, in turn; this and
+                           * `home` are l2cap.c's to list_init() */
+    struct list home;     /* struct buf: those that lib/hci is done with; tag: their channel */
+    unsigned frames;      /* of channels in lib/hci's queue, or at home */
 };
 
 struct l2cap_listener {
@@ -149,6 +153,13 @@ void l2cap_answer(struct bl_l2cap_conn *c, const struct bl_sig *sig);
 uint8_t l2cap_next_id(struct bl_l2cap_conn *c); /* 0: all in use */
 /* Has it looked at by bl_l2cap_step() and bl_l2cap_fill(). */
 void l2cap_sending(struct bl_l2cap_conn *c);
+/* The same for one of its channels: in conn.due. */
+static inline void l2cap_channel_due(struct l2cap_channel *ch)
+{
+    if (list_empty(&ch->sending))
+        list_append(&ch->c->due, &ch->sending);
+    l2cap_sending(ch->c);
+}
 
 /* ---- listen.c: the peer's requests ---- */
 void l2cap_on_connection_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
@@ -198,11 +209,21 @@ void l2cap_tx_init(struct l2cap_channel *ch);
 void l2cap_tx_deinit(struct l2cap_channel *ch);
 /* LE Flow Control Credit. False: over 65535 in all (the channel is to be broken). */
 bool l2cap_tx_credits(struct l2cap_channel *ch, uint64_t now, uint16_t credits);
-/* The next frame to lib/hci, if there is one and it may go: one a call, so that channels take
- * turns. */
-bool l2cap_tx_frame(struct l2cap_channel *ch, uint64_t now);
-/* Whether it has a frame that could go now, but for lib/hci's room. */
-bool l2cap_tx_ready(const struct l2cap_channel *ch);
+/* Buffers that have come home are seen to, and frames go to lib/hci, a channel a frame in turn, as
+ * many as there may be: how many went. A channel that lib/hci has nothing more of and that has
+ * nothing more to send is handed to l2cap_channel_drained(), which does not free it. */
+unsigned l2cap_tx_fill(struct bl_l2cap_conn *c, uint64_t now);
+/* Nothing for l2cap_tx_fill() to do, now or when lib/hci is done with a frame. Until then the
+ * connection stays in l2cap.sending. */
+static inline bool l2cap_tx_idle(const struct bl_l2cap_conn *c)
+{
+    return c->frames == 0 && list_empty(&c->turns);
+}
+/* All that was taken has left for the controller. */
+static inline bool l2cap_tx_empty(const struct l2cap_channel *ch)
+{
+    return ch->tx.n_queue == 0;
+}
 /* Peer_mtu or peer_mps have changed. */
 void l2cap_tx_resized(struct l2cap_channel *ch);
 
@@ -211,9 +232,10 @@ void l2cap_rx_init(struct l2cap_channel *ch, size_t window);
 void l2cap_rx_deinit(struct l2cap_channel *ch);
 /* Credits for the peer to begin with: they are its from now on. */
 uint16_t l2cap_rx_first_credits(struct l2cap_channel *ch);
-/* A K-frame. NULL, or which rule it broke. */
+/* A K-frame on a channel that is open or draining. NULL, or which rule it broke. */
 const char *l2cap_rx_frame(struct l2cap_channel *ch, uint64_t now, const uint8_t *data, size_t n);
-/* Gives credits where that is due, and there is room for the command. */
+/* Gives credits where that is due, and there is room for the command; else the channel is in
+ * conn.due, with rx.give set, for the step to call this again. */
 void l2cap_rx_give(struct l2cap_channel *ch, uint64_t now);
 /* Our MTU, MPS or window have changed. */
 void l2cap_rx_resized(struct l2cap_channel *ch, size_t window);
