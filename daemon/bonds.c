@@ -27,6 +27,7 @@ struct entry {
     struct list link;
     struct bl_bond bond;
     uint64_t due;
+    uint32_t local_stored; /* our counter, as it is on the disk */
     bool dirty, gone;
     int told; /* the error that the log knows of, 0: none */
 };
@@ -74,6 +75,7 @@ static void bond_wipe(struct bl_bond *bond)
 enum change {
     CHANGE_NONE,
     CHANGE_REST,
+    CHANGE_SUBSCRIPTIONS,
     CHANGE_COUNTERS,
     CHANGE_KEYS,
 };
@@ -102,9 +104,14 @@ static bool same_keys(const struct bl_bond *was, const struct bl_bond *is)
 
 static bool same_rest(const struct bl_bond *was, const struct bl_bond *is)
 {
-    if (was->last_seen != is->last_seen || was->client_features != is->client_features ||
-        was->aware != is->aware || memcmp(was->db_hash, is->db_hash, sizeof(is->db_hash)) != 0 ||
-        was->n_cccds != is->n_cccds)
+    return was->last_seen == is->last_seen && was->client_features == is->client_features &&
+           was->aware == is->aware && memcmp(was->db_hash, is->db_hash, sizeof(is->db_hash)) == 0 &&
+           was->peer_counter == is->peer_counter;
+}
+
+static bool same_cccds(const struct bl_bond *was, const struct bl_bond *is)
+{
+    if (was->n_cccds != is->n_cccds)
         return false;
     for (size_t i = 0; i < is->n_cccds && i < BL_BOND_CCCDS; i++)
         if (was->cccds[i].handle != is->cccds[i].handle || was->cccds[i].bits != is->cccds[i].bits)
@@ -112,13 +119,15 @@ static bool same_rest(const struct bl_bond *was, const struct bl_bond *is)
     return true;
 }
 
-/* was: as stored, with our counter ahead, or as of an entry. */
-static enum change compare(const struct bl_bond *was, const struct bl_bond *is)
+static enum change compare(const struct bl_bond *was, uint32_t local_stored,
+                           const struct bl_bond *is)
 {
     if (!same_keys(was, is))
         return CHANGE_KEYS;
-    if (was->peer_counter != is->peer_counter || is->local_counter > was->local_counter)
+    if (is->peer_counter > was->peer_counter || is->local_counter > local_stored)
         return CHANGE_COUNTERS;
+    if (!same_cccds(was, is))
+        return CHANGE_SUBSCRIPTIONS;
     return same_rest(was, is) ? CHANGE_NONE : CHANGE_REST;
 }
 
@@ -230,17 +239,22 @@ static void entry_apply(struct bonds *s, struct entry *e, uint64_t now)
     int r = file_apply(s, &e->bond, e->gone);
     tell(s, &e->bond.identity, e->gone, -r, &e->told);
     e->dirty = r < 0;
+    if (r == 0)
+        e->local_stored = bonds_disk_ahead(&e->bond);
     e->due = now + (r < 0 ? BONDS_RETRY_US : BONDS_COALESCE_US);
     if (r == 0 && e->gone)
         entry_free(e);
 }
 
-static enum change compare_stored(struct bonds *s, const struct bl_bond *bond)
+static enum change compare_stored(struct bonds *s, const struct bl_bond *bond,
+                                  uint32_t *ret_local_stored)
 {
     struct bl_bond was;
+    *ret_local_stored = 0;
     if (open_place(s, false) < 0 || bonds_disk_read(s->dir, &bond->identity, &was) < 0)
         return CHANGE_KEYS;
-    enum change c = compare(&was, bond);
+    *ret_local_stored = was.local_counter;
+    enum change c = compare(&was, was.local_counter, bond);
     bond_wipe(&was);
     return c;
 }
@@ -252,25 +266,35 @@ static void apply_once(struct bonds *s, const struct bl_bond *bond, bool gone)
     tell(s, &bond->identity, gone, -file_apply(s, bond, gone), &told);
 }
 
+static enum change compare_entry(const struct entry *e, const struct bl_bond *bond)
+{
+    return e->gone ? CHANGE_KEYS : compare(&e->bond, e->local_stored, bond);
+}
+
 void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
 {
     struct entry *e = entry_find(s, &bond->identity);
-    enum change c = !e ? compare_stored(s, bond) : e->gone ? CHANGE_KEYS : compare(&e->bond, bond);
+    uint32_t local_stored;
+    enum change c = e ? compare_entry(e, bond) : compare_stored(s, bond, &local_stored);
     if (c == CHANGE_NONE)
         return;
     if (!e) {
-        e = entry_new(s, &bond->identity, c == CHANGE_REST ? now + BONDS_COALESCE_US : now);
+        e = entry_new(s, &bond->identity, now + BONDS_COALESCE_US);
         if (!e) {
             apply_once(s, bond, false);
             return;
         }
+        e->local_stored = local_stored;
     }
+    bool failing = e->told != 0; /* a disk that fails is tried again for keys alone before time */
     e->told = e->gone ? 0 : e->told;
     e->gone = false;
     e->dirty = true;
     e->bond = *bond;
-    if (c == CHANGE_KEYS)
+    if (c == CHANGE_KEYS || (c == CHANGE_COUNTERS && !failing))
         entry_apply(s, e, now);
+    else if (c == CHANGE_SUBSCRIPTIONS && !failing)
+        e->due = now;
 }
 
 void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
@@ -300,10 +324,10 @@ static const struct bl_bond *newest(const struct bonds *s, const struct bl_bond 
     return e->gone ? NULL : &e->bond;
 }
 
-static bool is_among(const struct bl_bond *bonds, size_t n, const struct bl_addr *identity)
+static bool is_among(struct bl_bond *const *bonds, size_t n, const struct bl_addr *identity)
 {
     for (size_t i = 0; i < n; i++)
-        if (bl_addr_eq(&bonds[i].identity, identity))
+        if (bl_addr_eq(&bonds[i]->identity, identity))
             return true;
     return false;
 }
@@ -326,10 +350,10 @@ static void give_one(struct giving *g, const struct bl_bond *bond)
                 bl_addr_format(&bond->identity, address), strerror(-r));
 }
 
-static void give_all(struct giving *g, const struct bl_bond *stored, size_t n)
+static void give_all(struct giving *g, struct bl_bond *const *stored, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct bl_bond *bond = newest(g->s, &stored[i]);
+        const struct bl_bond *bond = newest(g->s, stored[i]);
         if (bond)
             give_one(g, bond);
     }
@@ -344,7 +368,7 @@ static void give_all(struct giving *g, const struct bl_bond *stored, size_t n)
 size_t bonds_load(struct bonds *s, bonds_give_fn give, void *ctx)
 {
     struct giving g = {.s = s, .give = give, .ctx = ctx};
-    struct bl_bond *stored = NULL;
+    struct bl_bond **stored = NULL;
     size_t n = 0;
     int r = open_place(s, false);
     if (r == 0)

@@ -7,16 +7,18 @@
  * with the first bond.
  *
  * What is written when:
- *   at once       a bond that is new or has other keys, and a deletion
- *   next turn     a peer's signature counter, or our own where what is stored does not reach, if
- *                 the bond has not been written for BONDS_COALESCE_US; else when that has passed
- *   later         all else (subscriptions, what GATT remembers, last_seen): BONDS_COALESCE_US after
- *                 the first change, with all that has come until then
+ *   at once       a bond that is new or has other keys, a deletion, a higher counter of the peer's
+ *                 signatures, and our own where what is stored does not reach
+ *   next turn     subscriptions
+ *   later         all else (what GATT remembers, last_seen): BONDS_COALESCE_US after the first
+ *                 change, with all that has come until then
  * and everything with bonds_flush(). What is not at once is written one bond a call of
- * bonds_tick(), and takes at most a tenth of the time, so that a slow disk does not stop the radio.
- * The counter of our signatures is stored BONDS_AHEAD (bonds_disk.h) higher than it is: after a
- * crash none is used twice. That of the peer's is not: of what it signed in the BONDS_COALESCE_US
- * before a crash, a copy would be taken once more.
+ * bonds_tick(), and takes at most a tenth of the time, so that a slow disk does not stop the radio;
+ * how often a peer can cause a write is bounded where the changes come from (lib/smp/bonds.h).
+ *
+ * After a crash no signature counts twice: the counter of our own is stored BONDS_AHEAD
+ * (bonds_disk.h) higher than it is, and the peer's is stored before what it signed is told to
+ * anybody. A subscription is lost if the crash comes before the next turn.
  *
  * What cannot be written stays in memory and is tried again every BONDS_RETRY_US; that is logged
  * when the reason changes, with what to do about it. Nothing here is fatal.

@@ -60,13 +60,19 @@ static int make_room(const struct bonds_place *p, int dir, const struct bl_addr 
     return r == -ENOENT ? 0 : r;
 }
 
+uint32_t bonds_disk_ahead(const struct bl_bond *bond)
+{
+    uint32_t room = UINT32_MAX - bond->local_counter;
+    if (!bond->has_local_csrk)
+        return bond->local_counter;
+    return bond->local_counter + (room < BONDS_AHEAD ? room : BONDS_AHEAD);
+}
+
 int bonds_disk_store(const struct bonds_place *p, int dir, const struct bl_bond *bond)
 {
     char name[BONDS_FILE_NAME_MAX], text[BONDS_FILE_MAX];
     struct bl_bond copy = *bond;
-    uint32_t room = UINT32_MAX - copy.local_counter;
-    if (copy.has_local_csrk)
-        copy.local_counter += room < BONDS_AHEAD ? room : BONDS_AHEAD;
+    copy.local_counter = bonds_disk_ahead(bond);
     size_t n = bonds_file_format(&copy, text);
     int r = n > 0 ? make_room(p, dir, &bond->identity) : -EPROTO;
     if (r == 0)
@@ -93,7 +99,7 @@ int bonds_disk_delete(const struct bonds_place *p, int dir, const struct bl_addr
 struct listing {
     const struct bonds_place *place;
     int dir;
-    struct bl_bond *bonds;
+    struct bl_bond **bonds;
     size_t n, beyond, foreign;
     char first_foreign[NAME_MAX + 1];
 };
@@ -131,10 +137,15 @@ static void list_one(struct listing *l, const struct bl_addr *identity, const ch
         l->beyond++;
         return;
     }
-    int r = bonds_disk_read(l->dir, identity, &l->bonds[l->n]);
+    struct bl_bond *bond = calloc(1, sizeof(*bond));
+    int r = bond ? bonds_disk_read(l->dir, identity, bond) : -ENOMEM;
     if (r == 0)
-        l->n++;
-    else if (r == -EBADMSG)
+        l->bonds[l->n++] = bond;
+    else
+        free(bond); /* all zeros */
+    if (r == 0)
+        return;
+    if (r == -EBADMSG)
         (void)set_aside(p, l->dir, identity, "is torn or no bond of that peer");
     else if (r != -ENOENT)
         log_msg(LOG_ERROR, p->name, "%s/%s/bonds/%s cannot be read: %s; left as it is",
@@ -172,7 +183,7 @@ static void tell_listing(const struct listing *l)
 
 static int by_last_seen(const void *a, const void *b)
 {
-    const struct bl_bond *x = a, *y = b;
+    const struct bl_bond *x = *(struct bl_bond *const *)a, *y = *(struct bl_bond *const *)b;
     if (x->last_seen != y->last_seen)
         return x->last_seen < y->last_seen ? -1 : 1;
     if (x->identity.type != y->identity.type)
@@ -204,10 +215,11 @@ static int list_all(struct listing *l)
     }
 }
 
-int bonds_disk_list(const struct bonds_place *p, int dir, struct bl_bond **ret, size_t *ret_n)
+/* Pointers are what is sorted: qsort() leaves copies of what it moves about. */
+int bonds_disk_list(const struct bonds_place *p, int dir, struct bl_bond ***ret, size_t *ret_n)
 {
     struct listing l = {.place = p, .dir = dir};
-    l.bonds = calloc(BL_MAX_BONDS, sizeof(*l.bonds)); /* pages that nobody touches cost nothing */
+    l.bonds = calloc(BL_MAX_BONDS, sizeof(struct bl_bond *));
     if (!l.bonds)
         return -ENOMEM;
     int r = list_all(&l);
@@ -216,16 +228,17 @@ int bonds_disk_list(const struct bonds_place *p, int dir, struct bl_bond **ret, 
         return r;
     }
     tell_listing(&l);
-    qsort(l.bonds, l.n, sizeof(*l.bonds), by_last_seen);
+    qsort(l.bonds, l.n, sizeof(struct bl_bond *), by_last_seen);
     *ret = l.bonds;
     *ret_n = l.n;
     return 0;
 }
 
-void bonds_disk_free(struct bl_bond *bonds, size_t n)
+void bonds_disk_free(struct bl_bond **bonds, size_t n)
 {
-    if (!bonds)
-        return;
-    explicit_bzero(bonds, n * sizeof(*bonds));
+    for (size_t i = 0; i < n; i++) {
+        explicit_bzero(bonds[i], sizeof(*bonds[i]));
+        free(bonds[i]);
+    }
     free(bonds);
 }

@@ -13,6 +13,8 @@
 /* The counter of our signatures is stored so much higher than it is. */
 enum { BONDS_AHEAD = 1024 };
 
+/* What is stored as the counter of our signatures. */
+uint32_t bonds_disk_ahead(const struct bl_bond *bond);
 /* 0; -ENOENT; -EBADMSG: something else has its name; -errno: it cannot be read. Then *ret is all
  * zeros. */
 int bonds_disk_read(int dir, const struct bl_addr *identity, struct bl_bond *ret);
@@ -21,6 +23,6 @@ int bonds_disk_store(const struct bonds_place *p, int dir, const struct bl_bond 
 int bonds_disk_delete(const struct bonds_place *p, int dir, const struct bl_addr *identity);
 /* All bonds that can be read, the one seen longest ago first; *ret is freed by bonds_disk_free().
  * BL_MAX_BONDS at most: which ones, if there are more, is up to the file system. */
-int bonds_disk_list(const struct bonds_place *p, int dir, struct bl_bond **ret, size_t *ret_n);
+int bonds_disk_list(const struct bonds_place *p, int dir, struct bl_bond ***ret, size_t *ret_n);
 /* Wipes them. */
-void bonds_disk_free(struct bl_bond *bonds, size_t n);
+void bonds_disk_free(struct bl_bond **bonds, size_t n);
