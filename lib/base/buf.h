@@ -19,7 +19,7 @@ struct buf {
     size_t len;   /* bytes at data that are in use, from 0 on: where the PDU ends */
     size_t cap;   /* bytes at data that there are */
     size_t sent;  /* how much the fragmenter has taken */
-    uint16_t tag; /* the queue's owner may use it */
+    uint16_t tag; /* its owner may use it: it is left alone, also on the way home */
     bool secret;  /* wiped when it is freed */
     /* Not NULL: buf_free() puts it into this list, for its owner to use again. Who ends the list
      * sets this to NULL first, wherever the buffer is. */

@@ -239,17 +239,17 @@ bool acl_receive(struct bl_hci *hci, const uint8_t *p, size_t n, struct bl_hci_i
 int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b)
 {
     struct hci_link *link = hci->state == HCI_UP ? acl_find(&hci->acl, handle) : NULL;
-    int r = !link                            ? -ENOTCONN
-            : link->queued >= BL_MAX_TX_PDUS ? -ENOBUFS
-            : b->len == 0 || b->len > b->cap ? -EINVAL
-                                             : 0;
+    int r = !link                                   ? -ENOTCONN
+            : link->queued >= BL_MAX_TX_PDUS        ? -ENOBUFS
+            : b->start >= b->len || b->len > b->cap ? -EINVAL
+                                                    : 0;
 
     if (r < 0) {
         hci->counters[HCI_N_TX_REFUSED]++;
         buf_free(b);
         return r;
     }
-    b->sent = 0;
+    b->sent = b->start;
     list_append(&link->queue, &b->link);
     link->queued++;
     bl_hci_high_water(hci, HCI_N_TX_HIGH_WATER, link->queued);
@@ -284,14 +284,14 @@ static struct hci_link *acl_next_link(const struct bl_hci *hci)
 }
 
 /* The next fragment of b, with its header before it: in the headroom, or where the last fragment
- * lay. */
+ * lay, or what was before the PDU. */
 static size_t acl_fragment(const struct bl_hci *hci, uint16_t handle, struct buf *b,
                            const uint8_t **bytes)
 {
     size_t left = b->len - b->sent, n = left < hci->caps.acl_len ? left : hci->caps.acl_len;
     uint8_t *at = (uint8_t *)b + offsetof(struct buf, data) + b->sent - HCI_ACL_HEADER;
     struct wr w = wr_make(at, HCI_ACL_HEADER);
-    unsigned boundary = b->sent > 0 ? ACL_CONTINUING : ACL_FIRST_NON_FLUSHABLE;
+    unsigned boundary = b->sent > b->start ? ACL_CONTINUING : ACL_FIRST_NON_FLUSHABLE;
 
     wr_u8(&w, HCI_H4_ACL);
     wr_u16(&w, (uint16_t)(handle | boundary << 12));

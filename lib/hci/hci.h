@@ -141,8 +141,9 @@ int bl_hci_cmd(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n
 int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size_t n,
                    enum bl_hci_owner owner, uint32_t arg);
 
-/* ACL out. The PDU begins at b->data with its L2CAP header (length, CID); ownership is taken, also
- * on failure. -ENOTCONN; -EINVAL (empty); -ENOBUFS where BL_MAX_TX_PDUS wait on the connection. */
+/* ACL out. The PDU is b->data[start..len), its L2CAP header (length, CID) first; what is before it
+ * is written over. Ownership is taken, also on failure. -ENOTCONN; -EINVAL (empty); -ENOBUFS where
+ * BL_MAX_TX_PDUS wait on the connection. */
 int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b);
 /* PDUs of this connection that have not left for the controller yet, and packets in it. */
 unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle);

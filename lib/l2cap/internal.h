@@ -92,8 +92,9 @@ struct l2cap_rx {
     size_t cap, head, tail;
     size_t sdus;      /* whole ones; one that was read in part has a record of what is left */
     size_t octets;    /* of them */
-    size_t want;      /* octets of the SDU being joined that have not come */
     bool open;        /* an SDU is being joined: the last record */
+    size_t length;    /* its length */
+    size_t want;      /* octets of its record that have not come */
     size_t window;    /* octets that may be in `store` or promised: MTU + 2 + MPS at the least */
     size_t batch;     /* octets that are worth a command: half of the window's frames */
     unsigned roomy;   /* times in a row that the store was emptied and had been far too large */
