@@ -117,6 +117,25 @@ static int pair_begin(struct bus_adapter *a, struct bus_call *call, uint16_t con
     return bus_call_go(call, op);
 }
 
+int bus_pairing_begin(struct pair_call *call, uint16_t conn, uint8_t security, sd_bus_error *error)
+{
+    const struct pair_opts o = {.security = security};
+
+    return pair_begin(call->call.adapter, &call->call, conn, &o, error);
+}
+
+void bus_pairing_over(struct pair_call *call)
+{
+    list_remove(&call->call.waiting);
+    bus_pairing_unasked(call);
+}
+
+void bus_pairing_unasked(struct pair_call *call)
+{
+    if (pairing_of(call->call.adapter))
+        bus_pairing_prompt_call_gone(call);
+}
+
 static int method_pair(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* o is wiped by whoever calls this: there may be a passkey in it. */

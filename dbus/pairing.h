@@ -99,6 +99,16 @@ static inline struct pairing *pairing_of(const struct bus_adapter *a)
     return a->module[BUS_MODULE_pairing];
 }
 
+/*
+ * A pairing on behalf of another interface's call, whose structure begins with struct pair_call:
+ * as Pair of the same caller with the option `security` alone; people are asked as for Pair. begin:
+ * 1 (bus_call_go() has been called: kind->done() gets its end) or negative with error set. over: at
+ * the latest when the call is freed. unasked: whoever was asked by it has gone.
+ */
+int bus_pairing_begin(struct pair_call *call, uint16_t conn, uint8_t security, sd_bus_error *error);
+void bus_pairing_over(struct pair_call *call);
+void bus_pairing_unasked(struct pair_call *call);
+
 /* pairing_prompt.c */
 extern const struct bus_thing_kind bus_pairing_attendant_kind;
 void bus_pairing_attendant_left(struct pairing_part *part);
