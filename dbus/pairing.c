@@ -521,7 +521,7 @@ void bus_pairing_on_bond(struct bus_adapter *a, const struct bl_event *e)
 
 void bus_pairing_on_disconnected(struct bus_adapter *a, const struct bl_event *e)
 {
-    bus_pairing_prompt_over(a, e->disconnected.conn);
+    bus_pairing_prompt_forget(a, e->disconnected.conn);
 }
 
 static void part_detach(struct pairing_part *part, const char *client)
@@ -592,6 +592,7 @@ static int pairing_init(struct bus_adapter *a)
     list_init(&p->pairs);
     list_init(&p->deletes);
     list_init(&p->prompts);
+    list_init(&p->asked);
     list_init(&p->secrets.requests);
     p->attendant = (struct pairing_part){.adapter = a,
                                          .kind = &bus_pairing_attendant_kind,
@@ -625,7 +626,7 @@ static void pairing_deinit(struct bus_adapter *a)
 
     if (!p)
         return;
-    bus_pairing_prompt_over(a, 0);
+    bus_pairing_prompt_forget(a, 0);
     bus_pairing_secrets_free(a);
     part_deinit(&p->attendant);
     part_deinit(&p->secrets.part);
@@ -638,7 +639,7 @@ static void pairing_deinit(struct bus_adapter *a)
 static void pairing_inactive(struct bus_adapter *a, bool keep)
 {
     (void)keep;
-    bus_pairing_prompt_over(a, 0);
+    bus_pairing_prompt_forget(a, 0);
 }
 
 static void pairing_stats(struct bus_adapter *a, sd_bus_message *reply)

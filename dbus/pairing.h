@@ -74,6 +74,15 @@ struct pairing_prompt {
     bool attendant;         /* it was asked */
     uint16_t conn;
     enum bl_passkey_action action;
+    sd_bus_slot *fence; /* no answer counts before this one: pairing_prompt.c */
+    char *not_from;     /* the client that was asked before, and is not any more; NULL: none */
+};
+
+/* Who was asked last on a connection. */
+struct pairing_asked {
+    struct list link;
+    uint16_t conn;
+    char *client; /* its name */
 };
 
 struct pairing_secrets {
@@ -81,13 +90,14 @@ struct pairing_secrets {
     struct list requests; /* struct secret_request.link, oldest first */
     unsigned n_requests;
     bool loading, again; /* asking by index; from the start once more, because indices moved */
-    uint32_t index, loaded;
+    uint32_t index, loaded, asked;
 };
 
 struct pairing {
     struct list pairs;   /* Pair calls under way */
     struct list deletes; /* DeleteBond calls that wait for BondRemoved */
     struct list prompts; /* what is asked of people, one a connection at most */
+    struct list asked;   /* struct pairing_asked.link, of connections that are up */
     struct pairing_part attendant;
     bool draw; /* the attendant has display numbers drawn */
     struct pairing_secrets secrets;
@@ -119,6 +129,8 @@ int bus_pairing_method_attend(sd_bus_message *m, void *userdata, sd_bus_error *e
  * all of them). */
 void bus_pairing_prompt_call_gone(struct pair_call *call);
 void bus_pairing_prompt_over(struct bus_adapter *a, uint16_t conn);
+/* The connection has ended (0: all of them): its number will be another one's. */
+void bus_pairing_prompt_forget(struct bus_adapter *a, uint16_t conn);
 
 /* pairing_secrets.c */
 extern const struct bus_thing_kind bus_pairing_provider_kind;

@@ -12,6 +12,12 @@
  * attached; else the attendant. That client alone hears of it: passkeys are never broadcast. Who
  * may answer is another question: of an attached client's prompt, that client; of another one's,
  * any permitted caller, as with everything that is the daemon's.
+ *
+ * Answers name no question, only a connection and an action. A "yes" that was on its way when the
+ * pairing failed must not answer the next one. So a client that has been asked on this connection
+ * before is sent a Ping ahead of the question (org.freedesktop.DBus.Peer, which its library
+ * answers): what arrives before its reply was sent before the question could be read. And whoever
+ * was asked before and is not now answers nothing.
  */
 
 #include "conn.h"
@@ -20,6 +26,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 enum {
@@ -47,6 +54,8 @@ static void prompt_free(struct pairing_prompt *p)
     bus_timer_cancel(p->adapter, &p->timer);
     bus_thing_remove(&p->thing);
     list_remove(&p->link);
+    sd_bus_slot_unref(p->fence);
+    free(p->not_from);
     free(p);
 }
 
@@ -95,6 +104,35 @@ void bus_pairing_prompt_over(struct bus_adapter *a, uint16_t conn)
         struct pairing_prompt *p = list_entry(l, struct pairing_prompt, link);
         if (conn == 0 || p->conn == conn)
             prompt_free(p);
+    }
+}
+
+static struct pairing_asked *asked_find(const struct bus_adapter *a, uint16_t conn)
+{
+    list_each(l, next, &pairing_of(a)->asked)
+    {
+        struct pairing_asked *q = list_entry(l, struct pairing_asked, link);
+        if (q->conn == conn)
+            return q;
+    }
+    return NULL;
+}
+
+static void asked_free(struct pairing_asked *q)
+{
+    list_remove(&q->link);
+    free(q->client);
+    free(q);
+}
+
+void bus_pairing_prompt_forget(struct bus_adapter *a, uint16_t conn)
+{
+    bus_pairing_prompt_over(a, conn);
+    list_each(l, next, &pairing_of(a)->asked)
+    {
+        struct pairing_asked *q = list_entry(l, struct pairing_asked, link);
+        if (conn == 0 || q->conn == conn)
+            asked_free(q);
     }
 }
 
@@ -220,6 +258,37 @@ static int prompt_answer(struct bus_adapter *a, const struct asked *who, const s
     return r;
 }
 
+/* An error is an answer as well: then the bus does not let us ask. */
+static int on_fence(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct pairing_prompt *p = userdata;
+
+    (void)m, (void)error;
+    p->fence = sd_bus_slot_unref(p->fence);
+    return 1;
+}
+
+/* Keeps what was meant for the question before away from this one, and notes who is asked. */
+static int prompt_fence(struct pairing_prompt *p, const char *client)
+{
+    struct bus_adapter *a = p->adapter;
+    struct pairing_asked *q = asked_find(a, p->conn);
+
+    if (!q) {
+        q = calloc(1, sizeof(*q));
+        if (!q)
+            return -ENOMEM;
+        q->conn = p->conn;
+        list_append(&pairing_of(a)->asked, &q->link);
+    } else if (q->client && strcmp(q->client, client) == 0) {
+        return sd_bus_call_method_async(a->bus->sd, &p->fence, client, "/",
+                                        "org.freedesktop.DBus.Peer", "Ping", on_fence, p, NULL);
+    }
+    p->not_from = q->client;
+    q->client = strdup(client);
+    return q->client ? 0 : -ENOMEM;
+}
+
 static int prompt_ask(struct bus_adapter *a, const struct asked *who, const struct bl_event *e)
 {
     struct pairing_prompt *p = calloc(1, sizeof(*p));
@@ -236,7 +305,9 @@ static int prompt_ask(struct bus_adapter *a, const struct asked *who, const stru
     if (who->person.owner)
         bus_thing_add(&p->thing, who->person.owner, &PROMPT);
     bus_timer_set(a, &p->timer, bus_now(a) + PROMPT_US);
-    int r = prompt_tell(a, who, p->conn, p->action, e->passkey.passkey);
+    int r = prompt_fence(p, who->person.client->name);
+    if (r >= 0)
+        r = prompt_tell(a, who, p->conn, p->action, e->passkey.passkey);
     if (r < 0)
         prompt_free(p);
     else
@@ -317,9 +388,11 @@ static int passkey_check(uint8_t action, uint32_t passkey, sd_bus_error *error)
 }
 
 /* What is asked on this connection, by whoever may answer it; NULL with error set. */
-static struct pairing_prompt *prompt_get(struct bus_adapter *a, const struct bus_owner *caller,
-                                         uint16_t conn, sd_bus_error *error)
+static struct pairing_prompt *prompt_get(struct bus_adapter *a, sd_bus_message *m,
+                                         const struct bus_owner *caller, uint16_t conn,
+                                         sd_bus_error *error)
 {
+    const char *sender = sd_bus_message_get_sender(m);
     char what[64];
 
     if (!bus_conn_find(a, conn, error))
@@ -333,6 +406,13 @@ static struct pairing_prompt *prompt_get(struct bus_adapter *a, const struct bus
     snprintf(what, sizeof(what), "The passkey request of connection %u", conn);
     if (bus_owner_may(caller, p->thing.owner ? p->thing.owner : a->owners[0], what, error) < 0)
         return NULL;
+    if (p->fence || (p->not_from && sender && strcmp(p->not_from, sender) == 0)) {
+        bus_error_set(error, BUS_NOT_FOUND,
+                      "What was asked on connection %u before is over, and this came too early for "
+                      "what is asked now.",
+                      conn);
+        return NULL;
+    }
     return p;
 }
 
@@ -352,13 +432,14 @@ int bus_pairing_method_passkey(sd_bus_message *m, void *userdata, sd_bus_error *
         r = passkey_check(action, passkey, error);
     if (r < 0)
         return r;
-    struct pairing_prompt *p = prompt_get(a, owner, conn, error);
+    struct pairing_prompt *p = prompt_get(a, m, owner, conn, error);
     if (!p)
         return -ENOENT;
     if (p->action != (enum bl_passkey_action)action)
         return bus_error_set(error, BUS_NOT_FOUND, "What is asked on connection %u is %s.", conn,
                              prompt_text(p->action));
     r = bl_passkey(a->host, bus_now(a), conn, (enum bl_passkey_action)action, passkey);
+    explicit_bzero(&passkey, sizeof(passkey));
     prompt_free(p);
     bus_kick(a);
     if (r < 0)
@@ -384,7 +465,7 @@ int bus_pairing_method_keypress(sd_bus_message *m, void *userdata, sd_bus_error 
                                  "type %u is none: 0 started, 1 digit entered, 2 digit "
                                  "erased, 3 cleared, 4 completed.",
                                  type);
-    const struct pairing_prompt *p = prompt_get(a, owner, conn, error);
+    const struct pairing_prompt *p = prompt_get(a, m, owner, conn, error);
     if (!p)
         return -ENOENT;
     if (p->action != BL_PASSKEY_INPUT)

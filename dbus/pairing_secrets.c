@@ -5,7 +5,7 @@
  * own store is told nothing and asked nothing.
  *
  *     ProvideSecrets --> the host forgets its bonds --> SecretRequested index 0, 1, 2, ...
- *                        --> not ok | 5 s | as many as a host holds --> all are there
+ *                        --> not ok | 5 s | as many as the host holds --> all are there
  *     a bond comes, changes, goes --> SecretStored
  *     the provider goes --> the host forgets its bonds --> the daemon's own store serves again
  *
@@ -26,7 +26,7 @@ enum {
     SECRET_BOND = 1,    /* sec_type */
     REPLY_US = 5000000, /* then it is taken as not ok */
     MAX_REQUESTS = 256, /* that wait for an answer; the oldest is given up for another one */
-    MAX_INDEX = 4 * BL_MAX_BONDS, /* a provider that never ends */
+    MAX_ASKED = 4 * BL_MAX_BONDS, /* of a provider that never ends, or whose indices ever move */
 };
 
 struct secret_request {
@@ -135,8 +135,9 @@ static void secrets_ask(struct bus_adapter *a)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
     struct pairing_secrets *s = &pairing_of(a)->secrets;
-    struct secret_request *q = s->index < MAX_INDEX ? request_new(a, true) : NULL;
+    struct secret_request *q = s->asked < MAX_ASKED ? request_new(a, true) : NULL;
 
+    s->asked++;
     if (!q) {
         bus_log(a->bus, BL_LOG_WARNING, "%s: the provider of secrets is asked no further than %u",
                 a->name, s->index);
@@ -235,7 +236,7 @@ int bus_pairing_method_provide(sd_bus_message *m, void *userdata, sd_bus_error *
             sd_bus_message_get_sender(m));
     bl_bond_clear(a->host, bus_now(a));
     s->loading = true;
-    s->index = s->loaded = 0;
+    s->index = s->loaded = s->asked = 0;
     secrets_ask(a);
     bus_kick(a);
     return 1;
@@ -250,6 +251,18 @@ static bool secrets_stronger(const struct bl_bond *told, const struct bl_bond *m
     return told->authenticated > made->authenticated ||
            (told->authenticated == made->authenticated &&
             told->secure_connections > made->secure_connections);
+}
+
+/* What is there has its place: no bond goes, here or at the provider, for one that is loaded. */
+static void secrets_full(struct bus_adapter *a)
+{
+    struct pairing_secrets *s = &pairing_of(a)->secrets;
+
+    bus_log(a->bus, BL_LOG_WARNING,
+            "%s: the provider of secrets has more bonds than the %d that there may be: those from "
+            "index %u on are not used; delete some",
+            a->name, (int)BL_MAX_BONDS, s->index);
+    s->loading = s->again = false;
 }
 
 static int secrets_take(struct bus_adapter *a, const uint8_t *value, size_t n, sd_bus_error *error)
@@ -272,6 +285,13 @@ static int secrets_take(struct bus_adapter *a, const uint8_t *value, size_t n, s
         bus_pairing_secrets_store(a, &bond, false);
     s->loaded += r >= 0;
     explicit_bzero(&bond, sizeof(bond));
+    if (r == -ENOBUFS) {
+        secrets_full(a);
+        return bus_error_set(error, BUS_NO_RESOURCES,
+                             "There is no room for the bond of index %u; no further one is asked "
+                             "for.",
+                             s->index);
+    }
     return r < 0 ? bus_error_errno(error, r, "the bond of index %u", s->index) : 0;
 }
 
@@ -307,7 +327,8 @@ int bus_pairing_method_reply(sd_bus_message *m, void *userdata, sd_bus_error *er
         request_free(q);
         r = secrets_take(a, value, n, error);
         s->index++;
-        secrets_ask(a);
+        if (s->loading)
+            secrets_ask(a);
     }
     bus_kick(a);
     return r < 0 ? r : sd_bus_reply_method_return(m, NULL);

@@ -874,6 +874,68 @@ START_TEST(a_bond_that_is_asked_for_is_made)
 }
 END_TEST
 
+/* ---- who is here ---- */
+
+static struct bl_addr identity_shown(size_t end)
+{
+    struct bl_conn_info info;
+
+    ck_assert_int_eq(bl_conn_info(r->s->end[end].host, r->conn[end], &info), 0);
+    return info.identity;
+}
+
+static struct bl_bond mine_taken(size_t end)
+{
+    const struct bl_bond bond = *pair_bond(r, end);
+
+    bl_bond_clear(r->s->end[end].host, r->s->now);
+    return bond;
+}
+
+/* _i: 0 both have their identity addresses on the air; 1 private ones. Bonded peers are known when
+ * the link is up; one whose bond is loaded later is known then, and encrypted with by a central. */
+START_TEST(bonded_peers_are_known_at_once_or_when_their_bonds_are)
+{
+    for (size_t end = 0; end < 2; end++) {
+        struct bl_config config = pair_config_of(r, end);
+        config.addr_mode = _i ? BL_ADDR_MODE_RPA : BL_ADDR_MODE_PUBLIC;
+        memset(config.irk, 0x31 + (int)end, sizeof(config.irk));
+        pair_config(r, end, &config);
+    }
+    pair_connect(r);
+    struct bl_addr nobody = identity_shown(RIG_A);
+    ck_assert(bl_addr_is_zero(&nobody));
+    (void)pair_ok(r, RIG_B, NULL);
+    pair_disconnect(r, RIG_B);
+    pair_connect(r);
+    for (size_t end = 0; end < 2; end++) {
+        struct bl_addr shown = identity_shown(end);
+        ck_assert(bl_addr_eq(&shown, &bl_bond_at(r->s->end[end].host, 0)->identity));
+    }
+    pair_run(r, 500000);
+    pair_disconnect(r, RIG_B);
+
+    struct bl_bond bond[2] = {mine_taken(RIG_A), mine_taken(RIG_B)};
+    pair_connect(r);
+    pair_run(r, 500000);
+    pair_forget(r);
+    for (size_t end = 0; end < 2; end++) {
+        struct bl_addr shown = identity_shown(end);
+        ck_assert(bl_addr_is_zero(&shown));
+        ck_assert(!pair_security(r, end).encrypted);
+        ck_assert_int_eq(bl_bond_add(r->s->end[end].host, r->s->now, &bond[end]), 0);
+        shown = identity_shown(end);
+        ck_assert(bl_addr_eq(&shown, &bond[end].identity));
+    }
+    pair_run(r, 500000);
+    for (size_t end = 0; end < 2; end++) {
+        struct bl_event e = pair_last(r, end, BL_EV_IDENTITY);
+        ck_assert(bl_addr_eq(&e.identity.identity, &bond[end].identity));
+        ck_assert(pair_security(r, end).encrypted && pair_security(r, end).bonded);
+    }
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 static Suite *pairing_suite(void)
@@ -923,6 +985,7 @@ static Suite *pairing_suite(void)
     tcase_add_test(t, a_bond_that_is_asked_for_is_made);
     tcase_add_loop_test(t, shutdown_ends_a_pairing_in_order, 0, 2);
     tcase_add_test(t, bonds_outlive_the_controller);
+    tcase_add_loop_test(t, bonded_peers_are_known_at_once_or_when_their_bonds_are, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }

@@ -298,6 +298,50 @@ START_TEST(a_loaded_bond_is_as_good_as_the_one_that_was_stored)
 }
 END_TEST
 
+/* Pairing anew over the link that the bond encrypts, for more: it is the client that it was. */
+START_TEST(subscriptions_stay_when_a_bond_is_made_better)
+{
+    const struct bl_pair_params more = {.security = BL_SECURITY_AUTHENTICATED};
+
+    pair_connect(r);
+    (void)pair_ok(r, RIG_B, NULL);
+    ck_assert_uint_eq(subscribe(handle[TOLD], 1), BL_OK);
+    pair_disconnect(r, RIG_B);
+    pair_connect(r);
+    pair_run(r, 500000);
+    pair_io(r, RIG_A, BL_IO_DISPLAY_YES_NO, true);
+    pair_io(r, RIG_B, BL_IO_DISPLAY_YES_NO, true);
+    ck_assert(pair_ok(r, RIG_B, &more).authenticated);
+    ck_assert_uint_eq(subscription(TOLD), 1);
+    ck_assert(pair_bond(r, RIG_A)->authenticated);
+    ck_assert_uint_eq(pair_bond(r, RIG_A)->n_cccds, 1);
+    pair_disconnect(r, RIG_B);
+    pair_connect(r);
+    pair_run(r, 500000);
+    ck_assert_uint_eq(subscription(TOLD), 1);
+}
+END_TEST
+
+/* One that has lost its keys has lost what it knew, and may be another one: it begins anew. */
+START_TEST(subscriptions_do_not_outlive_lost_keys)
+{
+    struct bl_config config = pair_config_of(r, RIG_A);
+
+    config.pair_again = true;
+    pair_config(r, RIG_A, &config);
+    pair_connect(r);
+    (void)pair_ok(r, RIG_B, NULL);
+    ck_assert_uint_eq(subscribe(handle[TOLD], 1), BL_OK);
+    pair_disconnect(r, RIG_B);
+    bl_bond_clear(r->s->end[RIG_B].host, r->s->now);
+    pair_connect(r);
+    (void)pair_ok(r, RIG_B, NULL);
+    ck_assert_uint_eq(subscription(TOLD), 0);
+    ck_assert_uint_eq(pair_bond(r, RIG_A)->n_cccds, 0);
+    ck_assert_uint_eq(pair_bond(r, RIG_A)->client_features, 0);
+}
+END_TEST
+
 /* ---- signed writes ---- */
 
 /* Bonded, and unable to encrypt: there signatures have their place. */
@@ -385,6 +429,69 @@ START_TEST(a_stored_counter_is_ahead_of_the_signatures)
 }
 END_TEST
 
+static size_t index_of(size_t end, enum bl_event_kind kind)
+{
+    const struct stack_end *e = &r->s->end[end];
+    size_t i = 0;
+
+    while (i < e->n_events && e->events[i].kind != kind)
+        i++;
+    ck_assert_uint_lt(i, e->n_events);
+    return i;
+}
+
+/* A crash right after somebody was told: what is stored by then refuses a replay. */
+START_TEST(a_signature_is_stored_before_anybody_is_told_of_it)
+{
+    pair_without_ltks();
+    for (unsigned i = 0; i < 20; i++) {
+        const struct bl_bond signer = *pair_bond(r, RIG_B);
+        pair_disconnect(r, RIG_B);
+        pair_connect(r);
+        pair_forget(r);
+        ck_assert_int_eq(write_signed(1), 1);
+        ck_assert_uint_lt(index_of(RIG_A, BL_EV_BOND), index_of(RIG_A, BL_EV_GATTS_WRITTEN));
+        const struct bl_bond stored = *pair_bond(r, RIG_A);
+        pair_disconnect(r, RIG_B);
+        bl_bond_clear(r->s->end[RIG_A].host, r->s->now); /* it starts again */
+        ck_assert_int_eq(bl_bond_add(r->s->end[RIG_A].host, r->s->now, &stored), 0);
+        const struct bl_bond goes_on = *pair_bond(r, RIG_B);
+        ck_assert_int_eq(bl_bond_add(r->s->end[RIG_B].host, r->s->now, &signer), 0);
+        pair_connect(r);
+        pair_forget(r);
+        ck_assert_int_eq(write_signed(1), 1);
+        ck_assert_uint_eq(pair_count(r, RIG_A, BL_EV_GATTS_WRITTEN), 0);
+        pair_disconnect(r, RIG_B);
+        ck_assert_int_eq(bl_bond_add(r->s->end[RIG_B].host, r->s->now, &goes_on), 0);
+        pair_connect(r);
+    }
+}
+END_TEST
+
+/* However many it signs, it is told of the reserve while there is half of it left. */
+START_TEST(our_signatures_stay_behind_what_is_stored)
+{
+    uint32_t stored, before;
+
+    pair_without_ltks();
+    stored = pair_bond(r, RIG_B)->local_counter;
+    for (unsigned i = 0; i < 600; i++) {
+        pair_forget(r);
+        before = stored;
+        bl_op op;
+        ck_assert_int_ge(bl_gattc_write(r->s->end[RIG_B].host, r->s->now, r->conn[RIG_B],
+                                        handle[SIGNED], &(const uint8_t){1}, 1,
+                                        BL_GATT_WRITE_SIGNED, 0, &op),
+                         0);
+        pair_run(r, 50000);
+        if (pair_count(r, RIG_B, BL_EV_BOND) > 0)
+            stored = pair_bond(r, RIG_B)->local_counter;
+        if (i > 0) /* also by a store that is this slow */
+            ck_assert_uint_ge(before, i + 1 + 100);
+    }
+}
+END_TEST
+
 START_TEST(nobody_signs_without_a_key)
 {
     pair_connect(r);
@@ -410,9 +517,13 @@ static Suite *pairing_gatt_suite(void)
     tcase_add_loop_test(t, a_change_while_away_is_indicated, 0, 2);
     tcase_add_test(t, a_caching_client_is_out_of_sync_when_it_comes_back);
     tcase_add_test(t, a_loaded_bond_is_as_good_as_the_one_that_was_stored);
+    tcase_add_test(t, subscriptions_stay_when_a_bond_is_made_better);
+    tcase_add_test(t, subscriptions_do_not_outlive_lost_keys);
     tcase_add_test(t, signed_writes_are_made_and_checked);
     tcase_add_test(t, replayed_signatures_are_refused);
     tcase_add_test(t, a_stored_counter_is_ahead_of_the_signatures);
+    tcase_add_test(t, a_signature_is_stored_before_anybody_is_told_of_it);
+    tcase_add_test(t, our_signatures_stay_behind_what_is_stored);
     tcase_add_test(t, nobody_signs_without_a_key);
     suite_add_tcase(s, t);
     return s;

@@ -56,6 +56,7 @@ static void fake_bond_write(void *ctx, const struct bl_bond *bond)
 {
     ((struct rig *)ctx)->bond_writes++;
     ((struct rig *)ctx)->wrote = bond->identity.b[0];
+    ((struct rig *)ctx)->wrote_counter = bond->peer_counter;
 }
 
 static void fake_bond_delete(void *ctx, const struct bl_addr *identity)
@@ -116,7 +117,7 @@ static void keep_fd(struct rig *rig, sd_bus_message *m)
 {
     int fd;
 
-    if (!sd_bus_message_has_signature(m, "hq"))
+    if (!sd_bus_message_has_signature(m, "hq") && !sd_bus_message_has_signature(m, "h"))
         return;
     must(sd_bus_message_read_basic(m, 'h', &fd) > 0);
     must(rig->fd < 0);

@@ -26,8 +26,9 @@ struct rig {
     int opens, closes, captures;
     bool keep;
     unsigned bond_writes, bond_deletes, bond_loads;
-    uint8_t wrote; /* the first octet of the identity of the last bond written */
-    int fd;        /* that a reply brought last, -1 for none; the test's to take and close */
+    uint8_t wrote;          /* the first octet of the identity of the last bond written */
+    uint32_t wrote_counter; /* and its peer_counter */
+    int fd; /* that a reply brought last, -1 for none; the test's to take and close */
     char *lines[RIG_LINES];
     size_t n_lines;
 };

@@ -229,6 +229,36 @@ START_TEST(pair_without_waiting_answers_zeros_at_once)
 }
 END_TEST
 
+/* Its bond has gone, and nothing of the pairing's is told. */
+START_TEST(connection_shows_that_its_bond_has_gone)
+{
+    encrypted(true);
+    rig_forget(&rig);
+    event(&(struct bl_event){.kind = BL_EV_SECURITY,
+                             .encrypted = {.conn = 1,
+                                           .encrypted = true,
+                                           .authenticated = true,
+                                           .secure_connections = true,
+                                           .key_size = 16}});
+    ck_assert_uint_eq(rig_count(&rig, "signal PropertiesChanged"), 1);
+    ck_assert_uint_eq(rig_count(&rig, "signal"), 1);
+    ck_assert(link_one()->security.encrypted && !link_one()->security.bonded);
+}
+END_TEST
+
+/* A peer's counter is stored as far ahead as the host says. */
+START_TEST(counters_are_stored_ahead)
+{
+    const struct bl_bond b = {.identity = {.type = ADDR_RANDOM, .b = {7, 2, 3, 4, 5, 0xc6}},
+                              .peer_counter = 10,
+                              .peer_ahead = 256};
+
+    ck_assert_int_eq(bl_bond_add(&rig.host, 0, &b), 0);
+    event(&(struct bl_event){.kind = BL_EV_BOND, .bond = {b.identity, false, false}});
+    ck_assert_uint_eq(rig.wrote_counter, 266);
+}
+END_TEST
+
 START_TEST(connection_shows_what_it_has)
 {
     encrypted(true);
@@ -396,6 +426,78 @@ START_TEST(keys_pressed_by_who_was_not_asked_are_refused)
     asked(BL_PASSKEY_INPUT, 0);
     ck_assert_str_eq(answer(rig_call(&rig, ":1.3", P, "Keypress", "qy", 1, 1)), DENIED);
     ck_assert_str_eq(answer(rig_call(&rig, ":1.2", P, "Keypress", "qy", 1, 1)), "reply");
+}
+END_TEST
+
+/* ---- one question after another ---- */
+
+static void asked_unread(enum bl_passkey_action action, uint32_t number)
+{
+    bus_adapter_event(
+        rig.a, &(struct bl_event){.kind = BL_EV_PASSKEY, .passkey = {1, (uint8_t)action, number}});
+    rig_run_deaf(&rig); /* it is on its way */
+}
+
+/* _i: 1 the first question was answered, 2 the client is attached */
+START_TEST(answer_to_an_earlier_question_is_none_to_the_next)
+{
+    if (_i & 2)
+        give(":1.1");
+    else
+        pair(":1.1");
+    asked(BL_PASSKEY_COMPARE, 111111);
+    if (_i & 1)
+        ck_assert_str_eq(answer(passkey(":1.1", COMPARE, 1)), "reply");
+    unsigned before = rig.host.smp.answers;
+    failed(0x205);
+    if (!(_i & 2)) {
+        done(0x205);
+        pair(":1.1");
+    }
+    asked_unread(BL_PASSKEY_COMPARE, 222222);
+    ck_assert_str_eq(answer(passkey(":1.1", COMPARE, 1)), "org.bled.Error.NotFound");
+    ck_assert_uint_eq(rig.host.smp.answers, before);
+    rig_run(&rig); /* now it has read it */
+    ck_assert_uint_eq(rig_count(&rig, "signal PasskeyAction -> :1.1 1 4 222222"), 1);
+    ck_assert_str_eq(answer(passkey(":1.1", COMPARE, 1)), "reply");
+    ck_assert_uint_eq(rig.host.smp.answers, before + 1);
+    rig_vanish(&rig, ":1.1");
+}
+END_TEST
+
+/* Its library answers Ping before its program is given the signal that follows: an answer that the
+ * signal brought about is never early. */
+START_TEST(first_question_of_a_connection_can_be_answered_at_once)
+{
+    attend(":1.9", false);
+    asked_unread(BL_PASSKEY_INPUT, 0);
+    ck_assert_str_eq(answer(passkey(":1.9", INPUT, 1)), "reply");
+}
+END_TEST
+
+START_TEST(who_was_asked_before_does_not_answer_for_who_is_asked_now)
+{
+    attend(":1.9", false);
+    pair(":1.1");
+    asked(BL_PASSKEY_COMPARE, 111111);
+    failed(0x205);
+    done(0x205);
+    asked(BL_PASSKEY_COMPARE, 222222);
+    ck_assert_ptr_nonnull(rig_find(&rig, "signal PasskeyAction -> :1.9 1 4 222222"));
+    ck_assert_str_eq(answer(passkey(":1.1", COMPARE, 1)), "org.bled.Error.NotFound");
+    ck_assert_str_eq(answer(passkey(":1.9", COMPARE, 1)), "reply");
+}
+END_TEST
+
+START_TEST(another_connection_of_the_same_number_begins_anew)
+{
+    attend(":1.9", false);
+    asked(BL_PASSKEY_COMPARE, 111111);
+    event(&(struct bl_event){.kind = BL_EV_DISCONNECTED, .disconnected = {.conn = 1}});
+    ck_assert(list_empty(&pairing_of(rig.a)->asked));
+    connected(1);
+    asked_unread(BL_PASSKEY_COMPARE, 222222);
+    ck_assert_str_eq(answer(passkey(":1.9", COMPARE, 1)), "reply");
 }
 END_TEST
 
@@ -705,6 +807,8 @@ int main(void)
     tcase_add_loop_test(t, failures_of_pair_have_names, 0, (int)ARRAY_LEN(ENDS));
     tcase_add_test(t, pair_without_waiting_answers_zeros_at_once);
     tcase_add_test(t, connection_shows_what_it_has);
+    tcase_add_test(t, connection_shows_that_its_bond_has_gone);
+    tcase_add_test(t, counters_are_stored_ahead);
     tcase_add_test(t, caller_of_pair_is_asked_though_unattached_and_any_may_answer);
     tcase_add_test(t, attached_caller_of_pair_alone_may_answer);
     tcase_add_test(t, owner_of_the_connection_is_asked_before_the_attendant);
@@ -715,6 +819,10 @@ int main(void)
     tcase_add_test(t, drawn_numbers_are_told_and_given_and_are_not_all_the_same);
     tcase_add_test(t, keys_pressed_are_told_by_who_is_asked_and_to_who_shows);
     tcase_add_test(t, keys_pressed_by_who_was_not_asked_are_refused);
+    tcase_add_loop_test(t, answer_to_an_earlier_question_is_none_to_the_next, 0, 4);
+    tcase_add_test(t, first_question_of_a_connection_can_be_answered_at_once);
+    tcase_add_test(t, who_was_asked_before_does_not_answer_for_who_is_asked_now);
+    tcase_add_test(t, another_connection_of_the_same_number_begins_anew);
     tcase_add_test(t, there_is_one_attendant);
     tcase_add_test(t, attendant_serves_while_inactive);
     tcase_add_loop_test(t, prompt_of_a_client_that_goes_is_refused_at_once, 0, 8);

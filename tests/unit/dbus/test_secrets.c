@@ -229,6 +229,37 @@ START_TEST(provider_that_never_ends_is_asked_no_further)
 }
 END_TEST
 
+/* It is told where it ends, and nothing of what it has is deleted. */
+START_TEST(provider_with_too_many_is_asked_for_no_more)
+{
+    provide(PROVIDER);
+    for (unsigned i = 0; i < FAKE_BONDS; i++)
+        ck_assert_str_eq(answer(give(PROVIDER, requested(i), (uint8_t)(i + 1))), "reply");
+    ck_assert_str_eq(answer(give(PROVIDER, requested(FAKE_BONDS), 100)),
+                     "org.bled.Error.NoResources");
+    ck_assert(!pairing_of(rig.a)->secrets.loading);
+    ck_assert_uint_eq(rig_count(&rig, "signal SecretRequested"), FAKE_BONDS + 1);
+    ck_assert_uint_eq(rig_count(&rig, "signal SecretStored"), 0);
+    ck_assert_uint_eq(rig.host.smp.n_bonds, FAKE_BONDS);
+}
+END_TEST
+
+/* Each deletion moves the indices, and a provider may have it that there is always one. */
+START_TEST(indices_that_never_rest_are_given_up)
+{
+    provide(PROVIDER);
+    for (unsigned i = 0; pairing_of(rig.a)->secrets.loading; i++) {
+        ck_assert_uint_le(i, 4 * BL_MAX_BONDS);
+        told(1, false, true);
+        uint32_t q = rig.a->last_request - 1; /* the last one is of the deletion */
+        reply(PROVIDER, q, false, NULL, 0);
+        reply(PROVIDER, q + 1, true, NULL, 0);
+        rig_forget(&rig);
+    }
+    ck_assert_uint_eq(pairing_of(rig.a)->secrets.n_requests, 0);
+}
+END_TEST
+
 START_TEST(changes_go_to_the_provider_alone)
 {
     unsigned has;
@@ -374,6 +405,8 @@ int main(void)
     tcase_add_test(t, no_answer_in_five_seconds_is_no_more);
     tcase_add_test(t, what_is_no_secret_of_ours_is_passed_over);
     tcase_add_test(t, provider_that_never_ends_is_asked_no_further);
+    tcase_add_test(t, provider_with_too_many_is_asked_for_no_more);
+    tcase_add_test(t, indices_that_never_rest_are_given_up);
     tcase_add_test(t, changes_go_to_the_provider_alone);
     tcase_add_test(t, pairing_meanwhile_is_newer_than_what_the_provider_has);
     tcase_add_test(t, weaker_pairing_meanwhile_gives_way_to_what_the_provider_has);

@@ -244,6 +244,25 @@ START_TEST(a_claimed_name_takes_no_bonds_place)
 }
 END_TEST
 
+/* _i: 0 we ourselves, 1 somebody who is connected, and not bonded (yet) */
+START_TEST(a_name_that_is_in_use_here_is_not_taken)
+{
+    const struct bl_addr air = private_address();
+    const struct bl_addr *says = _i ? &gadget : &own;
+    const struct bl_smp_link other = {.conn = CONN + 1,
+                                      .handle = HANDLE + 1,
+                                      .role = BL_ROLE_PERIPHERAL,
+                                      .own = own,
+                                      .peer = gadget};
+
+    if (_i)
+        ck_assert_int_eq(bl_smp_open(smp, 0, &other), 0);
+    meets(BL_ROLE_PERIPHERAL, &air, NULL, says);
+    ck_assert_int_eq(outcome().kind, _i ? BL_EV_ENCRYPTED : BL_EV_PAIRING_FAILED);
+    ck_assert(!bonded_with(says));
+}
+END_TEST
+
 /* Else one link could make a bond for each name it thinks of. */
 START_TEST(who_is_known_stays_who_it_is)
 {
@@ -280,6 +299,7 @@ int main(void)
     tcase_add_test(t, a_name_never_heard_before_is_not_taken_either);
     tcase_add_test(t, whoever_made_its_address_is_who_it_says);
     tcase_add_loop_test(t, a_claimed_name_takes_no_bonds_place, 0, 2);
+    tcase_add_loop_test(t, a_name_that_is_in_use_here_is_not_taken, 0, 2);
     tcase_add_test(t, who_is_known_stays_who_it_is);
     tcase_add_test(t, protection_that_came_to_nothing_is_not_tried_again);
     suite_add_tcase(s, t);

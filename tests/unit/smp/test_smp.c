@@ -7,7 +7,7 @@
 #include "hci/cmd.h"
 #include "hci/error.h"
 #include "oom.h"
-#include "smp/smp.h"
+#include "smp/smp_internal.h"
 
 #include <check.h>
 #include <errno.h>
@@ -638,6 +638,118 @@ START_TEST(a_bond_that_no_pairing_could_have_made_is_refused)
 }
 END_TEST
 
+/* ---- bonds of links ---- */
+
+static void encrypted_by_bond(void)
+{
+    add_bond(false);
+    open_link(BL_ROLE_PERIPHERAL);
+    ltk_request(7, 3);
+    (void)command(BL_CMD_LE_LTK_REPLY);
+    changed(0, 1);
+    ck_assert(next_event(BL_EV_ENCRYPTED).encrypted.bonded);
+    (void)news(BL_SMP_DROP);
+}
+
+/* Whatever takes the bond: deletion, the end of its store, another one in a full table. */
+START_TEST(a_link_whose_bond_goes_is_not_bonded)
+{
+    struct bl_bond b = some_bond(true);
+
+    encrypted_by_bond();
+    if (_i == 0) {
+        ck_assert_int_eq(bl_smp_bond_remove(smp, now, &peer), 0);
+        ck_assert(next_event(BL_EV_BOND).bond.removed);
+    } else if (_i == 1) {
+        bl_smp_bond_clear(smp);
+    } else {
+        for (unsigned i = 1; i < BL_MAX_BONDS; i++) {
+            b.identity = (struct bl_addr){ADDR_PUBLIC, {(uint8_t)i, (uint8_t)(i >> 8), 7}};
+            ck_assert_int_eq(bl_smp_bond_add(smp, now, &b), 0);
+            (void)news(BL_SMP_DROP);
+        }
+        silent();
+        b.identity.b[2] = 8;
+        ck_assert_int_eq(smp_bond_put(smp, now, &b, false), 0);
+        ck_assert(next_event(BL_EV_BOND).bond.removed);
+        ck_assert(next_event(BL_EV_BOND).bond.added);
+    }
+    struct bl_event e = next_event(BL_EV_SECURITY);
+    ck_assert(e.encrypted.encrypted && !e.encrypted.bonded);
+    ck_assert_uint_eq(e.encrypted.key_size, 16);
+    silent();
+    ck_assert(security().encrypted && !security().bonded);
+    ck_assert_uint_eq(news(BL_SMP_DROP), _i == 0); /* the others go on */
+}
+END_TEST
+
+/* The controller has been given the key, and has not said what came of it. */
+START_TEST(a_bond_that_goes_while_it_is_used_does_not_come_back)
+{
+    add_bond(false);
+    open_link(BL_ROLE_PERIPHERAL);
+    ltk_request(7, 3);
+    bl_smp_bond_clear(smp);
+    changed(0, 1);
+    ck_assert(!next_event(BL_EV_ENCRYPTED).encrypted.bonded);
+    ck_assert(!security().bonded);
+}
+END_TEST
+
+/* _i: we are central, and encrypt as if it had been there before */
+START_TEST(a_link_is_known_by_a_bond_that_comes_later)
+{
+    open_link(_i ? BL_ROLE_CENTRAL : BL_ROLE_PERIPHERAL);
+    no_command();
+    add_bond(true);
+    bl_smp_identified(smp, now, CONN, &peer);
+    struct bl_event e = next_event(BL_EV_IDENTITY);
+    ck_assert(bl_addr_eq(&e.identity.identity, &peer));
+    silent();
+    ck_assert_uint_eq(news(BL_SMP_IDENTITY), 1);
+    if (_i)
+        (void)command(BL_CMD_LE_ENABLE_ENCRYPTION);
+    no_command();
+    bl_smp_identified(smp, now, CONN, &peer); /* and that is that */
+    silent();
+    no_command();
+}
+END_TEST
+
+/* All that can wait at once: every link has every kind, and more does not. */
+START_TEST(news_have_room)
+{
+    struct bl_smp_news n;
+    struct bl_bond b = some_bond(false);
+    unsigned waiting = 0;
+
+    for (uint16_t i = 0; i < BL_MAX_LINKS; i++) {
+        const struct bl_smp_link link = {.conn = (uint16_t)(100 + i),
+                                         .handle = i,
+                                         .role = BL_ROLE_PERIPHERAL,
+                                         .own = own,
+                                         .peer = {ADDR_PUBLIC, {(uint8_t)i, 9, 9}}};
+        b.identity = link.peer;
+        ck_assert_int_eq(bl_smp_open(smp, now, &link), 0);
+        ck_assert_int_eq(bl_smp_bond_add(smp, now, &b), 0);
+        while (bl_smp_pop_news(smp, &n)) {
+        }
+    }
+    for (unsigned round = 0; round < 8; round++) {
+        for (uint16_t i = 0; i < BL_MAX_LINKS; i++) {
+            const struct bl_addr who = {ADDR_PUBLIC, {(uint8_t)i, 9, 9}};
+            bl_smp_identified(smp, now, (uint16_t)(100 + i), &who);
+            smp_drop(smp, smp_find(smp, (uint16_t)(100 + i)));
+        }
+        ck_assert_int_eq(bl_smp_bond_remove(smp, now, &b.identity), 0);
+        ck_assert_int_eq(bl_smp_bond_add(smp, now, &b), 0);
+    }
+    while (bl_smp_pop_news(smp, &n))
+        waiting++;
+    ck_assert_uint_eq(waiting, 3 * BL_MAX_LINKS + 2);
+}
+END_TEST
+
 static Suite *smp_suite(void)
 {
     Suite *s = suite_create("smp");
@@ -668,6 +780,10 @@ static Suite *smp_suite(void)
     tcase_add_test(t, a_request_that_cannot_be_sent_has_not_been_made);
     tcase_add_test(t, no_memory_ends_what_it_stops);
     tcase_add_test(t, a_bond_that_no_pairing_could_have_made_is_refused);
+    tcase_add_loop_test(t, a_link_whose_bond_goes_is_not_bonded, 0, 3);
+    tcase_add_test(t, a_bond_that_goes_while_it_is_used_does_not_come_back);
+    tcase_add_loop_test(t, a_link_is_known_by_a_bond_that_comes_later, 0, 2);
+    tcase_add_test(t, news_have_room);
     suite_add_tcase(s, t);
     return s;
 }
