@@ -26,10 +26,6 @@
 #define HOST_SHUTDOWN_US 1500000u /* for all links to end */
 #define HOST_RESET_US    500000u  /* and for Reset to be answered */
 
-enum { /* fixed channels: Core 5.4, Vol 3, Part A, 2.1 */
-       HOST_CID_SIGNALING = 5,
-};
-
 enum { /* Core 5.4, Vol 4, Part A, 2 and Part E, 7.7.19 */
        HOST_H4_ACL = 0x02,
        HOST_H4_EVENT = 0x04,
@@ -57,10 +53,12 @@ int bl_host_new(struct bl_host **ret, const struct bl_env *env, const struct bl_
     if ((r = bl_advertiser_init(&host->advertiser, &host->radio, &host->privacy)) < 0 ||
         (r = bl_scanner_init(&host->scanner, &host->radio, &host->privacy)) < 0 ||
         (r = bl_connector_init(&host->connector, &host->radio, &host->privacy)) < 0 ||
+        (r = bl_l2cap_init(&host->l2cap, host->hci, &host->env, &host->events,
+                           &host->radio.config)) < 0 ||
         (r = bl_gatt_init(&host->gatt, host->hci, &host->env, &host->events, &host->radio.config)) <
             0 ||
-        (r = bl_links_init(&host->links, &host->radio, &host->privacy, &host->gatt, host->smp)) <
-            0) {
+        (r = bl_links_init(&host->links, &host->radio, &host->privacy, &host->l2cap, &host->gatt,
+                           host->smp)) < 0) {
         bl_host_free(host);
         return r;
     }
@@ -73,6 +71,7 @@ struct bl_host *bl_host_free(struct bl_host *host)
     if (!host)
         return NULL;
     bl_gatt_deinit(&host->gatt);
+    bl_l2cap_deinit(&host->l2cap);
     bl_links_deinit(&host->links);
     bl_connector_deinit(&host->connector);
     bl_scanner_deinit(&host->scanner);
@@ -99,6 +98,7 @@ static void host_end_all(struct bl_host *host, uint64_t now)
 {
     host->radio.ready = false;
     bl_links_reset(&host->links, now, BL_NOT_ACTIVE);
+    bl_l2cap_reset(&host->l2cap);
     bl_host_security(host, now);
     bl_bonds_flush(bl_smp_bonds(host->smp), now);
     bl_connector_reset(&host->connector, now, BL_NOT_ACTIVE);
@@ -253,6 +253,8 @@ static void host_reply(struct bl_host *host, uint64_t now, const struct bl_hci_r
 static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
 {
     uint16_t conn = bl_links_pdu(&host->links, now, in->pdu.handle);
+    bool traffic = in->pdu.cid == BL_ATT_CID || in->pdu.cid >= BL_L2CAP_CID_MIN;
+    struct bl_sig sig;
 
     if (conn == 0)
         return false; /* no such connection, or one that is being thrown away */
@@ -260,17 +262,21 @@ static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in 
     case BL_ATT_CID:
         bl_gatt_pdu(&host->gatt, now, conn, in->pdu.data, in->pdu.len);
         break;
-    case HOST_CID_SIGNALING:
-        bl_links_signal(&host->links, now, in->pdu.handle, in->pdu.data, in->pdu.len);
+    case BL_L2CAP_SIGNALING_CID:
+        traffic = !bl_l2cap_signal(&host->l2cap, now, conn, in->pdu.data, in->pdu.len, &sig);
+        if (!traffic)
+            bl_links_signal(&host->links, now, conn, &sig);
         break;
     case BL_SMP_CID:
         bl_smp_pdu(host->smp, now, conn, in->pdu.data, in->pdu.len);
         break;
     default:
+        if (in->pdu.cid >= BL_L2CAP_CID_MIN)
+            bl_l2cap_pdu(&host->l2cap, now, conn, in->pdu.cid, in->pdu.data, in->pdu.len);
         break; /* Core 5.4, Vol 3, Part A, 3: data on an unknown channel is ignored */
     }
     /* that it was the first sign of life of its link is news */
-    return in->pdu.cid != BL_ATT_CID || host->links.n_news > 0;
+    return !traffic || host->links.n_news > 0;
 }
 
 static void host_ready(struct bl_host *host, uint64_t now)
@@ -374,6 +380,7 @@ void bl_host_pump_gatt(struct bl_host *host, uint64_t now)
 {
     uint16_t conn;
 
+    bl_l2cap_step(&host->l2cap, now);
     bl_gatt_step(&host->gatt, now);
     while ((conn = bl_gatt_pop_dead(&host->gatt)) != 0)
         (void)bl_links_disconnect(&host->links, now, conn, 0, NULL);
@@ -434,7 +441,12 @@ int bl_host_receive(struct bl_host *host, uint64_t now, const void *packet, size
 
 size_t bl_host_next_tx(struct bl_host *host, uint64_t now, const uint8_t **bytes)
 {
-    return host->state == BL_HOST_OFF ? 0 : bl_hci_next_tx(host->hci, now, bytes);
+    if (host->state == BL_HOST_OFF)
+        return 0;
+    size_t n = bl_hci_next_tx(host->hci, now, bytes);
+    if (n == 0 && bl_l2cap_fill(&host->l2cap, now))
+        n = bl_hci_next_tx(host->hci, now, bytes);
+    return n;
 }
 
 bool bl_host_next_event(struct bl_host *host, struct bl_event *ret)
@@ -458,6 +470,7 @@ uint64_t bl_host_deadline(const struct bl_host *host)
     at = host_min(at, bl_privacy_deadline(&host->privacy));
     at = host_min(at, bl_connector_deadline(&host->connector));
     at = host_min(at, bl_links_deadline(&host->links));
+    at = host_min(at, bl_l2cap_deadline(&host->l2cap));
     at = host_min(at, bl_gatt_deadline(&host->gatt));
     at = host_min(at, bl_smp_deadline(host->smp));
     at = host_min(at, bl_advertiser_deadline(&host->advertiser));
@@ -477,6 +490,7 @@ void bl_host_tick(struct bl_host *host, uint64_t now)
     bl_privacy_tick(&host->privacy, now);
     bl_connector_tick(&host->connector, now);
     bl_links_tick(&host->links, now);
+    bl_l2cap_tick(&host->l2cap, now);
     bl_gatt_tick(&host->gatt, now);
     bl_smp_tick(host->smp, now);
     bl_advertiser_tick(&host->advertiser, now);

@@ -250,7 +250,7 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
 {
     size_t n = 0;
 
-    for (unsigned part = 0; part < 8; part++) {
+    for (unsigned part = 0; part < 9; part++) {
         for (size_t i = 0;; i++, n++) {
             const char *name;
             uint64_t value;
@@ -260,7 +260,8 @@ bool bl_host_counter(const struct bl_host *host, size_t index, const char **ret_
                         : part == 3 ? bl_advertiser_counter(&host->advertiser, i, &name, &value)
                         : part == 4 ? bl_connector_counter(&host->connector, i, &name, &value)
                         : part == 5 ? bl_links_counter(&host->links, i, &name, &value)
-                        : part == 6 ? bl_gatt_counter(&host->gatt, i, &name, &value)
+                        : part == 6 ? bl_l2cap_count(&host->l2cap, i, &name, &value)
+                        : part == 7 ? bl_gatt_counter(&host->gatt, i, &name, &value)
                                     : bl_smp_counter(host->smp, i, &name, &value);
             if (!more)
                 break;

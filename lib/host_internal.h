@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* host_internal: the host's parts, for host.c (life, input, output), host_api.c, host_gatt.c and
- * host_smp.c (commands), and host_security.c (lib/smp and the others). */
+/* host_internal: the host's parts, for host.c (life, input, output), host_api.c, host_gatt.c,
+ * host_l2cap.c and host_smp.c (commands), and host_security.c (lib/smp and the others). */
 
 #include "gap/advertiser.h"
 #include "gap/connector.h"
@@ -11,6 +11,7 @@
 #include "gap/scanner.h"
 #include "gatt/gatt.h"
 #include "host.h"
+#include "l2cap/l2cap.h"
 #include "smp/smp.h"
 
 enum bl_host_state {
@@ -31,6 +32,7 @@ struct bl_host {
     struct bl_scanner scanner;
     struct bl_connector connector;
     struct bl_links links;
+    struct bl_l2cap l2cap;
     struct bl_gatt gatt;
     struct bl_smp *smp;
     enum bl_host_state state;
@@ -43,7 +45,7 @@ struct bl_host {
 /* What must follow every input and every command: messages of lib/hci handed to whom they concern,
  * then the next configuration command. */
 void bl_host_pump(struct bl_host *host, uint64_t now);
-/* The same after what concerns attributes alone. */
+/* The same after what concerns attributes and channels alone. */
 void bl_host_pump_gatt(struct bl_host *host, uint64_t now);
 /* host_security.c: who we are for peers, which may have changed. */
 void bl_host_identity(struct bl_host *host);

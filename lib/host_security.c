@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * host_security: what lib/smp has learnt goes to whom it concerns: what a link is worth and the
- * signing keys to lib/gatt, identities to the links, keys that resolve private addresses to
- * privacy, and links that may not go on are ended. What lib/gatt has learnt of a bonded client goes
- * into its bond, and from there to the next link with it.
+ * host_security: what lib/smp has learnt goes to whom it concerns: what a link is worth to
+ * lib/gatt and lib/l2cap, the signing keys to lib/gatt, identities to the links, keys that resolve
+ * private addresses to privacy, and links that may not go on are ended. What lib/gatt has learnt of
+ * a bonded client goes into its bond, and from there to the next link with it.
  */
 
 #include "host_internal.h"
@@ -54,6 +54,13 @@ static void security_of(struct bl_host *host, uint64_t now, uint16_t conn)
                                    .secure_connections = security.secure_connections,
                                    .has_ltk = has_ltk,
                                    .key_size = security.key_size});
+    bl_l2cap_set_security(
+        &host->l2cap, conn,
+        &(struct bl_l2cap_security){.encrypted = security.encrypted,
+                                    .authenticated = security.authenticated,
+                                    .secure_connections = security.secure_connections,
+                                    .has_ltk = has_ltk,
+                                    .key_size = security.key_size});
     security_signing(host, c, bond);
     if (bond && security.bonded) {
         bl_gatt_restore(&host->gatt, now, conn, bond);

@@ -4,7 +4,7 @@
 /*
  * link_internal: one connection, for links.c (the table), link_cmd.c (commands to the controller),
  * link_event.c (its events), link_ops.c (the user's operations), link_update.c (connection
- * parameters) and link_signal.c (the signalling channel).
+ * parameters) and link_signal.c (the same, asked for by L2CAP).
  */
 
 #include "gap/links.h"
@@ -94,7 +94,7 @@ struct bl_link {
     bool user_waits, granted_waits; /* to be begun next */
     struct bl_conn_units users, granted;
     struct bl_conn_units answer; /* of LINK_CMD_PARAM_REPLY */
-    uint8_t sig_id;              /* the last identifier that we used */
+    uint8_t sig_id;              /* of our request */
 
     uint8_t tx_phys, rx_phys; /* of LINK_CMD_PHY */
     uint16_t octets;          /* of LINK_CMD_DATA_LENGTH */

@@ -22,10 +22,11 @@
 #include <stdlib.h>
 
 int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
-                  struct bl_gatt *gatt, struct bl_smp *smp)
+                  struct bl_l2cap *l2cap, struct bl_gatt *gatt, struct bl_smp *smp)
 {
     *l = (struct bl_links){.radio = radio,
                            .privacy = privacy,
+                           .l2cap = l2cap,
                            .gatt = gatt,
                            .smp = smp,
                            .blocked_until = TIMERQ_NEVER};
@@ -137,7 +138,8 @@ void link_announce(struct bl_links *l, uint64_t now, struct bl_link *link)
                                                                    .peer = *link_peer(link)}});
     links_tell(l, link, BL_LINKS_ESTABLISHED, 0);
     const struct bl_smp_link made = link_made(l, link);
-    if ((bl_gatt_open(l->gatt, now, link->conn, link->handle, link->role) < 0 ||
+    if ((bl_l2cap_open(l->l2cap, now, link->conn, link->handle) < 0 ||
+         bl_gatt_open(l->gatt, now, link->conn, link->handle, link->role) < 0 ||
          bl_smp_open(l->smp, now, &made) < 0) &&
         !link->ending)
         link_begin_end(l, now, link, BL_HCI_REMOTE_LOW_RESOURCES);
@@ -306,6 +308,7 @@ void link_end(struct bl_links *l, uint64_t now, struct bl_link *link, uint8_t re
             link_op_done(l, link, (enum link_op)i, ops);
         bl_smp_close(l->smp, now, link->conn, bl_status_hci(reason));
         bl_gatt_close(l->gatt, now, link->conn, bl_status_hci(reason));
+        bl_l2cap_close(l->l2cap, now, link->conn, bl_status_hci(reason));
         l->closed++;
         bl_evq_push(l->radio->events, &(struct bl_event){.kind = BL_EV_DISCONNECTED,
                                                          .disconnected = {.conn = link->conn,
@@ -435,13 +438,8 @@ bool bl_links_counter(const struct bl_links *l, size_t index, const char **ret_n
         const char *name;
         uint64_t value;
     } table[] = {
-        {"links-open", l->count},
-        {"links-opened", l->opened},
-        {"links-closed", l->closed},
-        {"links-forced", l->forced},
-        {"links-refused", l->refused},
-        {"signals-bad", l->signals_bad},
-        {"signals-dropped", l->signals_dropped},
+        {"links-open", l->count},    {"links-opened", l->opened},   {"links-closed", l->closed},
+        {"links-forced", l->forced}, {"links-refused", l->refused},
     };
 
     if (index >= ARRAY_LEN(table))

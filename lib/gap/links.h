@@ -19,9 +19,9 @@
  * by the end of the connection with 0x100 + reason, before BL_EV_DISCONNECTED; the op of a
  * disconnect ends after it, with BL_OK. Events of a change come before the op's end.
  *
- * Attributes and security. bl_gatt_open() and then bl_smp_open() follow BL_EV_CONNECTED (a
- * connection that there is no memory for is disconnected); bl_smp_close() and then bl_gatt_close()
- * come before BL_EV_DISCONNECTED, with 0x100 and the reason.
+ * Channels, attributes and security. bl_l2cap_open(), bl_gatt_open() and bl_smp_open() follow
+ * BL_EV_CONNECTED (a connection that there is no memory for is disconnected); bl_smp_close(),
+ * bl_gatt_close() and bl_l2cap_close() come before BL_EV_DISCONNECTED, with 0x100 and the reason.
  *
  * The end. A connection whose disconnection the controller does not report within the command
  * timeout, its supervision timeout and a second is taken as ended with reason 0x08.
@@ -34,6 +34,7 @@
 #include "gap/conn_params.h"
 #include "gap/radio.h"
 #include "gatt/gatt.h"
+#include "l2cap/l2cap.h"
 #include "smp/smp.h"
 
 #define BL_LINKS_ADV_WAIT_US  100000u   /* for the advertisement's end */
@@ -66,6 +67,7 @@ struct bl_link;
 struct bl_links {
     struct bl_radio *radio;
     struct bl_privacy *privacy;
+    struct bl_l2cap *l2cap;
     struct bl_gatt *gatt;
     struct bl_smp *smp;
     struct bl_link *table[BL_MAX_LINKS]; /* the first `count`, oldest first */
@@ -80,12 +82,12 @@ struct bl_links {
     uint16_t orphans[BL_LINKS_ORPHANS]; /* handles to disconnect that have no entry */
     unsigned n_orphans;
 
-    uint64_t opened, closed, forced, refused, signals_bad, signals_dropped;
+    uint64_t opened, closed, forced, refused;
 };
 
 /* All borrowed. 0. */
 int bl_links_init(struct bl_links *l, struct bl_radio *radio, struct bl_privacy *privacy,
-                  struct bl_gatt *gatt, struct bl_smp *smp);
+                  struct bl_l2cap *l2cap, struct bl_gatt *gatt, struct bl_smp *smp);
 void bl_links_deinit(struct bl_links *l);
 
 /*
@@ -108,9 +110,8 @@ bool bl_links_pop_news(struct bl_links *l, struct bl_links_news *ret);
 void bl_links_event(struct bl_links *l, uint64_t now, const struct bl_hci_event *e);
 /* A PDU has come: a sign of life. Its connection, or 0: drop it. To be called for every PDU. */
 uint16_t bl_links_pdu(struct bl_links *l, uint64_t now, uint16_t handle);
-/* A PDU of the signalling channel (CID 5), after bl_links_pdu(). */
-void bl_links_signal(struct bl_links *l, uint64_t now, uint16_t handle, const uint8_t *data,
-                     size_t n);
+/* What bl_l2cap_signal() has handed on: Connection Parameter Update, and rejects of ours. */
+void bl_links_signal(struct bl_links *l, uint64_t now, uint16_t conn, const struct bl_sig *sig);
 
 /* As host.h says; -ENOTCONN, -EINVAL, -EOPNOTSUPP, -EBUSY, -ENOMEM.
  * disconnect: reason 0 is 0x13; else one that HCI allows (Core 5.4, Vol 4, Part E, 7.1.6).

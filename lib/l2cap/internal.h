@@ -4,7 +4,7 @@
 /*
  * internal: a connection's signalling and its channels, for the files of lib/l2cap. l2cap.c has the
  * connections, the signalling channel and its identifiers; listen.c the peer's requests; connect.c
- * ours, reconfiguration and disconnection; channel.c a channel's life; tx.c SDUs on their way out,
+ * ours; reconfigure.c MTUs that change; channel.c a channel's life; tx.c SDUs on their way out,
  * rx.c on their way in, with the credits that each side gives the other.
  *
  *                  connect.c                                  listen.c
@@ -25,9 +25,13 @@
 #include "base/buf.h"
 #include "l2cap/l2cap.h"
 
-#define L2CAP_RTX_US        30000000u /* our requests: Core 5.4, Vol 3, Part A, 6.2.1: 1..60 s */
-#define L2CAP_DISCONNECT_US 10000000u /* the same for Disconnection Request */
-#define L2CAP_DRAIN_US      5000000u  /* without progress, before it is sent all the same */
+#define L2CAP_RTX_US        30000000u  /* our requests: Core 5.4, Vol 3, Part A, 6.2.1: 1..60 s */
+#define L2CAP_DISCONNECT_US 10000000u  /* the same for Disconnection Request */
+#define L2CAP_DRAIN_US      5000000u   /* without progress, before it is sent all the same */
+#define L2CAP_ERTX_US       60000000u  /* after a response that says "pending": 6.2.2: 60..300 s */
+#define L2CAP_PENDING_US    300000000u /* however often it says so */
+/* A response that comes after its time may still name channels that the peer takes to be open. */
+#define L2CAP_LATE_US 300000000u
 
 enum l2cap_state {
     L2CAP_CONNECTING, /* our request is out, or to be sent */
@@ -43,20 +47,25 @@ enum l2cap_due {
     L2CAP_DUE_NOTHING,
     L2CAP_DUE_REQUEST, /* to be sent */
     L2CAP_DUE_SENT,    /* waits for its response until the timer fires */
+    L2CAP_DUE_LATE,    /* it has fired, and what waited has ended */
 };
 
-/* Connect and Reconfigure, for one to five channels. */
+/* Connect and Reconfigure, for one to five channels; and Disconnection Request for what is no
+ * channel of ours, but one to the peer. */
 struct l2cap_request {
     struct timer timer; /* first: the queue gives it back */
     struct list link;   /* conn.requests */
     struct bl_l2cap_conn *c;
     enum l2cap_due due;
-    uint8_t code; /* enum bl_sig_code: LE_CONNECTION_REQ, ENHANCED_REQ, RECONFIGURE_REQ */
+    uint8_t code; /* enum bl_sig_code: LE_CONNECTION_, ENHANCED_, RECONFIGURE_, DISCONNECTION_REQ */
     uint8_t id;   /* 0 until sent */
     bl_op op;
     uint16_t psm, mtu, mps;
-    uint16_t cid[BL_SIG_CID_MAX]; /* ours; 0: that channel has ended meanwhile */
+    uint16_t cid[BL_SIG_CID_MAX]; /* ours; of RECONFIGURE_REQ 0: that channel has ended meanwhile */
     uint8_t n_cid;
+    uint16_t peer_cid;                                         /* of DISCONNECTION_REQ */
+    uint16_t old_mtu[BL_SIG_CID_MAX], old_mps[BL_SIG_CID_MAX]; /* of RECONFIGURE_REQ */
+    uint64_t until; /* however often the peer says "pending" */
 };
 
 /* A request of the peer's that has not been answered: one to five channels, of which some may wait
@@ -66,7 +75,6 @@ struct l2cap_asked {
     uint8_t code, id;
     uint16_t psm;
     uint8_t n_cid;
-    uint16_t peer_cid[BL_SIG_CID_MAX];
     uint16_t cid[BL_SIG_CID_MAX];     /* ours; 0: refused */
     uint32_t request[BL_SIG_CID_MAX]; /* 0: decided */
     uint16_t result; /* of those refused: the last one's, as 4.26 has room for one */
@@ -113,6 +121,8 @@ struct l2cap_channel {
     bool enhanced, incoming;
     enum l2cap_due disconnect; /* Disconnection Request */
     uint8_t disconnect_id;
+    size_t drain_left; /* of tx.need, when L2CAP_DRAINING was last looked at */
+    uint64_t drain_until;
     bl_op disconnect_op;  /* 0: nobody waits */
     bl_status end_status; /* of L2CAP_DISCONNECTED when it has ended: 0, or BL_PROTOCOL */
     struct l2cap_tx tx;
@@ -125,6 +135,7 @@ struct bl_l2cap_conn {
     uint16_t conn, handle;
     struct bl_l2cap_security security;
     uint8_t last_id;
+    uint8_t lent_id; /* the last one that bl_l2cap_sig_id() gave */
     uint16_t last_cid;
     struct l2cap_channel *channels[BL_L2CAP_CID_MAX - BL_L2CAP_CID_MIN + 1]; /* by our CID */
     unsigned n_channels;
@@ -148,9 +159,9 @@ struct l2cap_listener {
 /* ---- l2cap.c ---- */
 struct bl_l2cap_conn *l2cap_conn(const struct bl_l2cap *l, uint16_t conn); /* NULL: none */
 /* One command. -ENOMEM, -ENOBUFS: again later, where it is ours; an answer is dropped and
- * counted (the peer has its own timer). */
+ * counted (the peer has its own timer), and false. */
 int l2cap_command(struct bl_l2cap_conn *c, const struct bl_sig *sig);
-void l2cap_answer(struct bl_l2cap_conn *c, const struct bl_sig *sig);
+bool l2cap_answer(struct bl_l2cap_conn *c, const struct bl_sig *sig);
 uint8_t l2cap_next_id(struct bl_l2cap_conn *c); /* 0: all in use */
 /* Has it looked at by bl_l2cap_step() and bl_l2cap_fill(). */
 void l2cap_sending(struct bl_l2cap_conn *c);
@@ -162,20 +173,32 @@ static inline void l2cap_channel_due(struct l2cap_channel *ch)
     l2cap_sending(ch->c);
 }
 
-/* ---- listen.c: the peer's requests ---- */
+/* ---- listen.c: the peer's requests for channels ---- */
 void l2cap_on_connection_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
-void l2cap_on_enhanced_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
-void l2cap_on_reconfigure_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
-void l2cap_on_disconnection_request(struct bl_l2cap_conn *c, uint64_t now,
-                                    const struct bl_sig *sig);
-void l2cap_asked_free_all(struct bl_l2cap_conn *c);
+bool l2cap_asked_send(struct bl_l2cap_conn *c, uint64_t now); /* what is due; false: again later */
+void l2cap_asked_free_all(struct bl_l2cap_conn *c); /* and their channels, without events */
 
-/* ---- connect.c: ours ---- */
+/* ---- connect.c: ours, and our procedures of all kinds ---- */
 /* Responses and rejects; false: of nothing that is under way. */
 bool l2cap_on_response(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
-void l2cap_requests_send(struct bl_l2cap_conn *c, uint64_t now); /* what is due */
+bool l2cap_requests_send(struct bl_l2cap_conn *c, uint64_t now); /* what is due; false: later */
 void l2cap_requests_end(struct bl_l2cap_conn *c, uint64_t now, bl_status status);
 void l2cap_request_expired(struct bl_l2cap *l, uint64_t now, struct l2cap_request *r);
+/* A new one in conn.requests, to be sent. NULL: no memory. */
+struct l2cap_request *l2cap_request_new(struct bl_l2cap_conn *c, uint64_t now, uint8_t code);
+struct l2cap_request *l2cap_request_free(struct l2cap_request *r);
+/* One of them, that has not ended, has this identifier; this CID of ours. */
+bool l2cap_request_has_id(const struct bl_l2cap_conn *c, uint8_t id);
+bool l2cap_request_has_cid(const struct bl_l2cap_conn *c, uint16_t cid);
+
+/* ---- reconfigure.c: both sides' ---- */
+void l2cap_on_reconfigure_request(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+/* The answer to ours: 0 or a result of 4.28. */
+void l2cap_reconfigured(struct l2cap_request *r, uint64_t now, uint16_t result);
+/* It was not answered, or the link has ended: the op ends, r stays. */
+void l2cap_reconfigure_end(struct l2cap_request *r, uint64_t now, bl_status status);
+/* A channel has ended. */
+void l2cap_reconfigure_forget(struct bl_l2cap_conn *c, uint16_t cid);
 
 /* ---- channel.c ---- */
 /* A new one, with our CID and its window; the peer's side is the caller's to fill in. NULL with
@@ -201,7 +224,11 @@ size_t l2cap_window(const struct bl_l2cap_conn *c, uint16_t mtu, uint16_t mps);
  * and joined again. */
 uint16_t l2cap_mps(const struct bl_l2cap_conn *c, uint16_t mtu, bool enhanced);
 void l2cap_channel_expired(struct bl_l2cap *l, uint64_t now, struct l2cap_channel *ch);
-void l2cap_disconnect_send(struct l2cap_channel *ch, uint64_t now); /* where it is due */
+bool l2cap_disconnect_send(struct l2cap_channel *ch, uint64_t now); /* where due; false: later */
+/* What the peer says of it. */
+void l2cap_on_credits(struct bl_l2cap_conn *c, uint64_t now, const struct bl_sig *sig);
+void l2cap_on_disconnection_request(struct bl_l2cap_conn *c, uint64_t now,
+                                    const struct bl_sig *sig);
 /* All has left: SEND_READY where it is due, on from DRAINING. */
 void l2cap_channel_drained(struct l2cap_channel *ch, uint64_t now);
 

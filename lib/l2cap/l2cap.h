@@ -57,7 +57,9 @@ struct bl_l2cap {
     struct bl_l2cap_conn *table[BL_MAX_LINKS];               /* the first `count` */
     unsigned count;
     struct list sending; /* connections with SDUs to cut, credits to give or commands to send */
-    struct timerq timers;
+    struct timerq timers, request_timers; /* of channels, of our procedures */
+    bool starved;                         /* a command has found no memory ... */
+    uint64_t retry_at;                    /* ... and is tried again then */
     uint32_t last_request;
     uint64_t counters[BL_L2CAP_COUNTERS];
 };

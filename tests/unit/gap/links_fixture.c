@@ -10,6 +10,7 @@ struct bl_hci *hci;
 struct bl_evq events;
 struct bl_radio radio;
 struct bl_privacy privacy;
+struct bl_l2cap l2cap;
 struct bl_gatt gatt;
 struct bl_smp *smp;
 struct bl_links links;
@@ -32,10 +33,11 @@ static void begin(bool extended)
     radio = (struct bl_radio){.hci = hci, .env = &env, .events = &events, .ready = true};
     bl_privacy_init(&privacy, &radio);
     bl_privacy_ready(&privacy, now);
+    ck_assert_int_eq(bl_l2cap_init(&l2cap, hci, &env, &events, &radio.config), 0);
     ck_assert_int_eq(bl_gatt_init(&gatt, hci, &env, &events, &radio.config), 0);
     smp = bl_smp_new(hci, &env, &events, &radio.config);
     ck_assert_ptr_nonnull(smp);
-    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy, &gatt, smp), 0);
+    ck_assert_int_eq(bl_links_init(&links, &radio, &privacy, &l2cap, &gatt, smp), 0);
     now = 5000 * MS;
 }
 
@@ -53,6 +55,7 @@ void teardown(void)
 {
     bl_links_deinit(&links);
     bl_gatt_deinit(&gatt);
+    bl_l2cap_deinit(&l2cap);
     bl_smp_free(smp);
     bl_privacy_deinit(&privacy);
     bl_evq_deinit(&events);
@@ -136,6 +139,14 @@ void lose(const struct fake_cmd *cmd)
 void event(const struct bl_hci_event *e)
 {
     bl_links_event(&links, now, e);
+}
+
+void signal_pdu(uint16_t conn, const void *pdu, size_t n)
+{
+    struct bl_sig sig;
+
+    if (bl_l2cap_signal(&l2cap, now, conn, pdu, n, &sig))
+        bl_links_signal(&links, now, conn, &sig);
 }
 
 void features(uint16_t n, uint8_t status, uint64_t bits)

@@ -23,6 +23,7 @@ extern struct bl_hci *hci;
 extern struct bl_evq events;
 extern struct bl_radio radio;
 extern struct bl_privacy privacy;
+extern struct bl_l2cap l2cap;
 extern struct bl_gatt gatt;
 extern struct bl_smp *smp;
 extern struct bl_links links;
@@ -46,6 +47,7 @@ void answer_with(const struct fake_cmd *cmd, uint8_t status, const void *returne
 void lose(const struct fake_cmd *cmd);
 
 void event(const struct bl_hci_event *e);
+void signal_pdu(uint16_t conn, const void *pdu, size_t n); /* on CID 5, as host.c has it */
 void features(uint16_t n, uint8_t status, uint64_t bits);
 void updated(uint16_t n, uint8_t status, uint16_t interval, uint16_t latency, uint16_t timeout);
 void gone(uint16_t n, uint8_t reason);

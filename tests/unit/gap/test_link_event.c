@@ -123,8 +123,7 @@ static void pdu_somehow(void)
 
     for (unsigned i = 4; i < sizeof(pdu); i++)
         pdu[i] = i % 2 ? 0 : (uint8_t)dice(40);
-    if (bl_links_pdu(&links, now, n) != 0)
-        bl_links_signal(&links, now, n, pdu, dice(sizeof(pdu) + 1));
+    signal_pdu(bl_links_pdu(&links, now, n), pdu, dice(sizeof(pdu) + 1));
     bl_links_adv_known(&links, now, some_handle(), &(struct bl_addr){0}, 1);
     bl_links_abandon(&links, now, (uint16_t)dice(50));
 }

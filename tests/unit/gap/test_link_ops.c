@@ -72,7 +72,8 @@ START_TEST(events_of_no_link_do_nothing)
     for (int kind = 0; kind <= BL_HCI_EV_KINDS; kind++)
         event(&(struct bl_hci_event){.kind = (enum bl_hci_event_kind)kind, .handle = 77});
     ck_assert_uint_eq(bl_links_pdu(&links, now, 77), 0);
-    bl_links_signal(&links, now, 77, (const uint8_t[]){1, 1, 0, 0}, 4);
+    bl_links_signal(&links, now, 77,
+                    &(const struct bl_sig){.code = BL_SIG_REJECT, .identifier = 1});
     silent();
     no_command();
     no_news();

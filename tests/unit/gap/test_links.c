@@ -486,7 +486,7 @@ START_TEST(what_happened_is_counted)
         ck_assert_uint_gt(strlen(name), 0);
         sum += value;
     }
-    ck_assert_uint_eq(n, 7);
+    ck_assert_uint_eq(n, 5);
     ck_assert_uint_eq(sum, 2); /* one opened, one closed */
 }
 END_TEST
