@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+
+/* bus: the connection to the bus and to the daemon on it, calls, events, the loop. */
+
+#include "ctl.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *error; /* after org.bled.Error. or org.freedesktop.DBus.Error. */
+    int status;
+} STATUS[] = {
+    {"NotFound", CTL_NOT_FOUND},       {"NotConnected", CTL_NOT_FOUND},
+    {"UnknownObject", CTL_NOT_FOUND},  {"Timeout", CTL_TIMEOUT},
+    {"NoReply", CTL_TIMEOUT},          {"InvalidArgs", CTL_USAGE},
+    {"ServiceUnknown", CTL_NO_DAEMON}, {"NameHasNoOwner", CTL_NO_DAEMON},
+    {"AccessDenied", CTL_NO_DAEMON},   {"Hci.ConnectionFailedToBeEstablished", CTL_TIMEOUT},
+};
+
+int ctl_error(const char *what, int r, const sd_bus_error *error)
+{
+    const char *name = error && error->name ? error->name : "";
+    const char *text = error && error->message ? error->message : strerror(-r);
+    static const char *const before[] = {"org.bled.Error.", "org.freedesktop.DBus.Error."};
+
+    if (strcmp(name, SD_BUS_ERROR_SERVICE_UNKNOWN) == 0 ||
+        strcmp(name, SD_BUS_ERROR_NAME_HAS_NO_OWNER) == 0)
+        return ctl_fail(CTL_NO_DAEMON, "bled is not running here (`systemctl start bled`)");
+    for (size_t b = 0; b < ARRAY_LEN(before); b++) {
+        size_t n = strlen(before[b]);
+        for (size_t i = 0; strncmp(name, before[b], n) == 0 && i < ARRAY_LEN(STATUS); i++)
+            if (strcmp(name + n, STATUS[i].error) == 0)
+                return ctl_fail(STATUS[i].status, "%s: %s", what, text);
+    }
+    return ctl_fail(r == -ECONNRESET || r == -ENOTCONN ? CTL_NO_DAEMON : CTL_FAILED, "%s: %s", what,
+                    text);
+}
+
+static int open_bus(struct ctl *c)
+{
+    if (!c->address || strcmp(c->address, "system") == 0)
+        return sd_bus_open_system(&c->bus);
+    if (strcmp(c->address, "session") == 0)
+        return sd_bus_open_user(&c->bus);
+    int r = sd_bus_new(&c->bus);
+    if (r >= 0)
+        r = sd_bus_set_address(c->bus, c->address);
+    if (r >= 0)
+        r = sd_bus_set_bus_client(c->bus, 1);
+    return r < 0 ? r : sd_bus_start(c->bus);
+}
+
+/* The daemon says which adapter is the usual one. */
+static int default_path(struct ctl *c)
+{
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+    const char *path;
+
+    int r = sd_bus_get_property(c->bus, c->bus_name, "/org/bled", "org.bled.Manager1",
+                                "DefaultAdapter", &error, &m, "o");
+    if (r >= 0)
+        r = sd_bus_message_read(m, "o", &path);
+    if (r < 0)
+        return ctl_error("asking for the adapter", r, &error);
+    if (strncmp(path, "/org/bled/", 10) != 0 || strlen(path) >= sizeof(c->path))
+        return ctl_fail(CTL_NOT_FOUND, "bled has no adapter");
+    strcpy(c->path, path);
+    return CTL_OK;
+}
+
+int ctl_open(struct ctl *c)
+{
+    int r = open_bus(c);
+
+    if (r < 0)
+        return ctl_fail(CTL_NO_DAEMON, "there is no bus at %s: %s",
+                        c->address ? c->address : "the system's address", strerror(-r));
+    sd_bus_set_method_call_timeout(c->bus, CTL_LONG_US);
+    if (!c->adapter)
+        return default_path(c);
+    if (snprintf(c->path, sizeof(c->path), "/org/bled/%s", c->adapter) >= (int)sizeof(c->path) ||
+        !sd_bus_object_path_is_valid(c->path))
+        return ctl_fail(CTL_USAGE, "--adapter=%s: an adapter is named hci0, hci1, ...", c->adapter);
+    return CTL_OK;
+}
+
+void ctl_close(struct ctl *c)
+{
+    sd_bus_flush_close_unref(c->bus);
+    c->bus = NULL;
+    c->event = sd_event_unref(c->event);
+}
+
+int ctl_message(struct ctl *c, const char *interface, const char *method, sd_bus_message **ret)
+{
+    int r = sd_bus_message_new_method_call(c->bus, ret, c->bus_name, c->path, interface, method);
+
+    return r < 0 ? ctl_error(method, r, NULL) : CTL_OK;
+}
+
+int ctl_send(struct ctl *c, const char *what, sd_bus_message *m, sd_bus_message **ret_reply)
+{
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = sd_bus_call(c->bus, m, 0, &error, ret_reply);
+
+    sd_bus_message_unref(m);
+    return r < 0 ? ctl_error(what, r, &error) : CTL_OK;
+}
+
+int ctl_call(struct ctl *c, const char *what, const char *interface, const char *method,
+             sd_bus_message **ret_reply, const char *types, ...)
+{
+    sd_bus_message *m = NULL;
+    va_list ap;
+
+    int status = ctl_message(c, interface, method, &m);
+    if (status != CTL_OK)
+        return status;
+    va_start(ap, types);
+    int r = sd_bus_message_appendv(m, types, ap);
+    va_end(ap);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        return ctl_error(what, r, NULL);
+    }
+    return ctl_send(c, what, m, ret_reply);
+}
+
+int ctl_attach(struct ctl *c, bool active)
+{
+    if (c->attached)
+        return CTL_OK;
+    int status = ctl_call(c, "attaching to bled", CTL_ADAPTER, "Attach", NULL, "a{sv}", 1, "active",
+                          "b", (int)active);
+    c->attached = status == CTL_OK;
+    return status;
+}
+
+/* Not looked up first: it may be on its way down, with another client's hold. */
+int ctl_need_active(struct ctl *c)
+{
+    if (!c->stay)
+        return ctl_attach(c, true);
+    return ctl_call(c, "taking the controller", CTL_ADAPTER, "SetActive", NULL, "ba{sv}", 1, 0);
+}
+
+/* ---- events ---- */
+
+int ctl_match(struct ctl *c, const char *interface, const char *member,
+              sd_bus_message_handler_t handler, void *userdata)
+{
+    char match[512];
+
+    snprintf(match, sizeof(match), "type='signal',sender='%s',path_namespace='%s'%s%s%s%s%s%s",
+             c->bus_name, c->path, interface ? ",interface='" : "", interface ? interface : "",
+             interface ? "'" : "", member ? ",member='" : "", member ? member : "",
+             member ? "'" : "");
+    int r = sd_bus_add_match(c->bus, NULL, match, handler, userdata);
+    return r < 0 ? ctl_error("listening to bled", r, NULL) : CTL_OK;
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+    struct ctl *c = userdata;
+
+    (void)s;
+    (void)si;
+    c->interrupted = true;
+    return sd_event_exit(c->event, 0);
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct ctl *c = userdata;
+    const char *name, *old, *new;
+
+    (void)error;
+    if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0 || *old == '\0')
+        return 0;
+    ctl_loop_end(c, ctl_fail(CTL_NO_DAEMON, "bled has gone"));
+    return 0;
+}
+
+static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct ctl *c = userdata;
+
+    (void)m;
+    (void)error;
+    ctl_loop_end(c, ctl_fail(CTL_NO_DAEMON, "the bus has gone"));
+    return 0;
+}
+
+int ctl_loop_init(struct ctl *c)
+{
+    char match[256];
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    snprintf(match, sizeof(match),
+             "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
+             c->bus_name);
+    int r = sd_event_default(&c->event);
+    if (r >= 0)
+        r = sd_event_add_signal(c->event, NULL, SIGINT, on_signal, c);
+    if (r >= 0)
+        r = sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c);
+    if (r >= 0)
+        r = sd_bus_add_match(c->bus, NULL, match, on_owner, c);
+    if (r >= 0)
+        r = sd_bus_match_signal_async(c->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+                                      "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone,
+                                      NULL, c);
+    if (r >= 0)
+        r = sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
+    return r < 0 ? ctl_error("waiting for events", r, NULL) : CTL_OK;
+}
+
+int ctl_loop(struct ctl *c, int interrupted)
+{
+    int status = sd_event_loop(c->event);
+
+    if (status < 0)
+        return ctl_error("waiting for events", status, NULL);
+    return c->interrupted ? interrupted : status;
+}
+
+void ctl_loop_end(struct ctl *c, int status)
+{
+    (void)sd_event_exit(c->event, status);
+}

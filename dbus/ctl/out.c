@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+
+/* out: what bledctl prints, and text that it reads. */
+
+#include "ctl.h"
+
+#include "gap/ad.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void say(const char *before, const char *format, va_list ap)
+{
+    fprintf(stderr, "bledctl: %s", before);
+    vfprintf(stderr, format, ap);
+    fputc('\n', stderr);
+}
+
+int ctl_fail(int status, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    say("", format, ap);
+    va_end(ap);
+    return status;
+}
+
+void ctl_progress(const struct ctl *c, const char *format, ...)
+{
+    va_list ap;
+
+    if (c->quiet || !isatty(STDERR_FILENO))
+        return;
+    va_start(ap, format);
+    say("", format, ap);
+    va_end(ap);
+}
+
+int ctl_usage(const char *command, const char *format, ...)
+{
+    va_list ap;
+    char before[64];
+
+    snprintf(before, sizeof(before), "%s: ", command);
+    va_start(ap, format);
+    say(before, format, ap);
+    va_end(ap);
+    fprintf(stderr, "See `bledctl %s --help`.\n", command);
+    return CTL_USAGE;
+}
+
+void ctl_json(json_t *j)
+{
+    json_dumpf(j, stdout, JSON_COMPACT);
+    putchar('\n');
+    fflush(stdout);
+    json_decref(j);
+}
+
+void ctl_hex(FILE *to, const uint8_t *p, size_t n, char between)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && between)
+            fputc(between, to);
+        fprintf(to, "%02x", p[i]);
+    }
+}
+
+json_t *ctl_json_hex(const uint8_t *p, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * n + 1);
+
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = digits[p[i] >> 4];
+        text[2 * i + 1] = digits[p[i] & 15];
+    }
+    json_t *j = json_stringn(text, 2 * n);
+    free(text);
+    return j;
+}
+
+const char *ctl_text(const uint8_t *p, size_t n)
+{
+    static char text[BL_AD_TEXT_MAX + 1];
+
+    bl_ad_text(p, n < BL_AD_DATA_MAX ? n : BL_AD_DATA_MAX, text);
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?'; /* no escape sequence of a stranger's for our terminal */
+    return text;
+}
+
+int ctl_parse_hex(const char *text, uint8_t *out, size_t cap)
+{
+    size_t n = 0;
+
+    while (*text) {
+        if (*text == ' ' || *text == ':' || *text == ',' || *text == '-') {
+            text++;
+            continue;
+        }
+        if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+            text += 2;
+            continue;
+        }
+        char pair[3] = {text[0], text[1], '\0'};
+        if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]) || n == cap)
+            return -EINVAL;
+        out[n++] = (uint8_t)strtoul(pair, NULL, 16);
+        text += 2;
+    }
+    return (int)n;
+}
+
+bool ctl_parse_number(const char *text, unsigned long max, unsigned long *ret)
+{
+    char *end;
+
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, text[0] == '0' && (text[1] | 32) == 'x' ? 16 : 10);
+    if (errno != 0 || *end != '\0' || v > max)
+        return false;
+    *ret = v;
+    return true;
+}
