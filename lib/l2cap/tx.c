@@ -108,6 +108,17 @@ static void tx_sizes(struct l2cap_channel *ch)
     }
 }
 
+/* For the next SDU, where it is not from before the MTU has grown. */
+static void tx_put(struct l2cap_tx *tx, struct buf *b)
+{
+    if (b->cap < TX_BEFORE + tx->size) {
+        buf_free(b);
+        return;
+    }
+    list_append(&tx->spare, &b->link);
+    tx->n_spare++;
+}
+
 /* Whether n spare buffers are there, having made them. */
 static bool tx_spare(struct l2cap_channel *ch, unsigned n)
 {
@@ -293,8 +304,7 @@ static void tx_landed(struct l2cap_channel *ch, uint64_t now)
         tx->at = 0;
         ch->c->l->counters[BL_L2CAP_N_TX_SDUS]++;
         tx->n_queue--;
-        tx->n_spare++;
-        list_append(&tx->spare, &b->link);
+        tx_put(tx, b);
         if (tx->n_queue == 0 && (tx->stalled || ch->state == L2CAP_DRAINING))
             l2cap_channel_drained(ch, now);
     }
