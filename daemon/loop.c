@@ -27,11 +27,20 @@ uint64_t loop_now(void)
     return clock_us(CLOCK_MONOTONIC);
 }
 
-void loop_host_events(struct loop_host *h)
+static bool host_events(struct loop_host *h)
 {
     struct bl_event e;
-    while (bl_host_next_event(h->host, &e))
+    bool any = false;
+    while (bl_host_next_event(h->host, &e)) {
         h->ops->event(h->ctx, &e);
+        any = true;
+    }
+    return any;
+}
+
+void loop_host_events(struct loop_host *h)
+{
+    (void)host_events(h);
 }
 
 static void arm(struct loop_host *h)
@@ -154,6 +163,8 @@ static void drain(struct loop_host *h, bool congested)
         int r = send_packets(h, loop_now());
         if (r < 0)
             h->ops->dead(h->ctx, r);
+        else if (!congested && host_events(h)) /* of what has left */
+            h->kicked = true;
         if (congested)
             break;
     }

@@ -6,8 +6,8 @@
  *
  * The owner's loop: feed packets with bl_host_receive(), call bl_host_tick() when
  * bl_host_deadline() has come, and after each of these and after each command pull
- * bl_host_next_event() until it is false and bl_host_next_tx() until it is 0. Nothing here calls
- * back.
+ * bl_host_next_event() until it is false and bl_host_next_tx() until it is 0 (which may make events
+ * too: of what has left). Nothing here calls back.
  *
  * Commands check their arguments at once and return
  *   0           *op is the command's number; one BL_EV_OP_DONE will come for it

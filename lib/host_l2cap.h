@@ -16,7 +16,9 @@
  *
  * The order of a channel's events: ACCEPT (incoming), CONNECTED, then RECEIVED and SEND_READY,
  * RECONFIGURED, then DISCONNECTED, always before the connection's. What a peer had sent before the
- * channel ended can still be read (bl_l2cap_peek) until it has been, or the connection has ended.
+ * channel ended can still be read (bl_l2cap_peek) until it has been, or the connection has ended;
+ * its CID is in use until then. An incoming channel that does not come to CONNECTED (refused, its
+ * listener gone, the link gone) has no event after ACCEPT.
  */
 
 #include "event.h"
@@ -75,10 +77,11 @@ struct bl_l2cap_connect {
 };
 
 /* *op ends when the peer has answered, after a BL_EV_L2CAP_CONNECTED for each channel that it took
- * and a BL_EV_L2CAP_DISCONNECTED with cid 0 for each that it refused: with BL_OK and done.l2cap of
- * the first one where it took any, else with 0x300 + its result; BL_TIMEOUT after 30 s;
- * BL_NOT_SUPPORTED where it does not know the request (Command Reject); BL_PROTOCOL; 0x100 + reason
- * where the link ends. -ENOBUFS: no CIDs or room left (see bounds.h). */
+ * and a BL_EV_L2CAP_DISCONNECTED with cid 0 for each that did not come about: with BL_OK and
+ * done.l2cap of the first one where it took any, else, as those events, with 0x300 + its result;
+ * BL_TIMEOUT after 30 s (5 minutes at most where it says that it asks somebody); BL_NOT_SUPPORTED
+ * where it does not know the request (Command Reject); BL_PROTOCOL where it answers nonsense; 0x100
+ * + reason where the link ends. -ENOBUFS: no CIDs or room left (see bounds.h). */
 int bl_l2cap_connect(struct bl_host *host, uint64_t now, uint16_t conn,
                      const struct bl_l2cap_connect *params, bl_op *op);
 /* Another MTU (not smaller), another MPS (0: as it is) for channels of the enhanced mode, 1..5 of
@@ -90,7 +93,8 @@ int bl_l2cap_reconfigure(struct bl_host *host, uint64_t now, uint16_t conn, cons
                          size_t n, uint16_t mtu, uint16_t mps, bl_op *op);
 /* What was taken for sending goes first, as long as the peer takes it (5 s without progress end
  * that), then the Disconnection Request. *op (op may be NULL) ends after BL_EV_L2CAP_DISCONNECTED
- * (status 0). -ENOENT also for one that is being disconnected by a call before, -ENOTCONN. */
+ * (status 0). -ENOENT also for one that is being disconnected by a call before, -ENOTCONN. The op
+ * ends with 0x100 + reason where the link does, else with BL_OK. */
 int bl_l2cap_disconnect(struct bl_host *host, uint64_t now, uint16_t conn, uint16_t cid, bl_op *op);
 
 /* ---- data ---- */

@@ -136,6 +136,7 @@ int l2cap_command(struct bl_l2cap_conn *c, const struct bl_sig *sig)
     wr_u16(&w, (uint16_t)n);
     wr_u16(&w, BL_L2CAP_SIGNALING_CID);
     b->len = 4 + n;
+    l->commands++;
     return bl_hci_send(l->hci, c->handle, b);
 }
 
@@ -297,7 +298,9 @@ static void conn_turn(struct bl_l2cap_conn *c, uint64_t now)
 void bl_l2cap_step(struct bl_l2cap *l, uint64_t now)
 {
     list_each(node, next, &l->sending)
+    {
         conn_turn(list_entry(node, struct bl_l2cap_conn, sending), now);
+    }
     if (l->starved)
         l->retry_at = now + L2CAP_RETRY_US;
     l->starved = false;
@@ -305,17 +308,21 @@ void bl_l2cap_step(struct bl_l2cap *l, uint64_t now)
 
 bool bl_l2cap_fill(struct bl_l2cap *l, uint64_t now)
 {
-    unsigned n = 0;
+    unsigned n = 0, commands = l->commands;
 
-    list_each(node, next, &l->sending) n +=
-        l2cap_tx_fill(list_entry(node, struct bl_l2cap_conn, sending), now);
-    return n > 0;
+    list_each(node, next, &l->sending)
+    {
+        n += l2cap_tx_fill(list_entry(node, struct bl_l2cap_conn, sending), now);
+    }
+    return n > 0 || l->commands != commands;
 }
 
 uint64_t bl_l2cap_deadline(const struct bl_l2cap *l)
 {
     uint64_t a = timerq_next(&l->timers), b = timerq_next(&l->request_timers);
 
+    if (l->starved)
+        return 0; /* outside of a step, which says when it is tried again */
     a = a < b ? a : b;
     return a < l->retry_at ? a : l->retry_at;
 }

@@ -61,6 +61,7 @@ struct bl_l2cap {
     bool starved;                         /* a command has found no memory ... */
     uint64_t retry_at;                    /* ... and is tried again then */
     uint32_t last_request;
+    unsigned commands; /* handed to lib/hci so far */
     uint64_t counters[BL_L2CAP_COUNTERS];
 };
 
@@ -94,8 +95,8 @@ void bl_l2cap_pdu(struct bl_l2cap *l, uint64_t now, uint16_t conn, uint16_t cid,
                   const uint8_t *data, size_t n);
 /* Commands and credits that are due go out, and what SDUs may. */
 void bl_l2cap_step(struct bl_l2cap *l, uint64_t now);
-/* The next K-frames, where lib/hci has sent those before; false: there were none. Cheap when there
- * is nothing. */
+/* The next K-frames, where lib/hci has sent those before, and what has waited for their end; false:
+ * nothing new is with lib/hci. There may be events. Cheap when there is nothing. */
 bool bl_l2cap_fill(struct bl_l2cap *l, uint64_t now);
 uint64_t bl_l2cap_deadline(const struct bl_l2cap *l);
 void bl_l2cap_tick(struct bl_l2cap *l, uint64_t now);

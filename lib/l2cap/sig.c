@@ -112,7 +112,8 @@ static bool sig_read(const struct sig_row *row, struct rd *r, struct bl_sig *sig
     if (row->cids) {
         while (rd_ok(r) && r->left > 0 && sig->channel.n_cid < BL_SIG_CID_MAX)
             sig->channel.cid[sig->channel.n_cid++] = rd_u16(r);
-        return rd_done(r) && sig->channel.n_cid > 0;
+        /* some refuse a whole request without a word of its channels */
+        return rd_done(r) && (sig->channel.n_cid > 0 || row->code == BL_SIG_ENHANCED_RSP);
     }
     if (row->code == BL_SIG_LE_CONNECTION_REQ || row->code == BL_SIG_LE_CONNECTION_RSP)
         sig->channel.n_cid = 1;
