@@ -156,6 +156,14 @@ static const char *set_addr_mode(const struct config_key *key, void *object, con
     return key->hint;
 }
 
+static const char *set_privacy_mode(const struct config_key *key, void *object, const char *value)
+{
+    if (strcmp(value, "device") != 0 && strcmp(value, "network") != 0)
+        return key->hint;
+    store(object, key, value[0] == 'n');
+    return NULL;
+}
+
 static size_t utf8_sequence(const unsigned char *p)
 {
     size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
@@ -264,6 +272,8 @@ static const struct config_key adapter_keys[] = {
      "a number from 100 to 32000", false},
     {"gap-name-writable", set_bool, ADAPTER(host.name_writable), 0, 1, "", false},
     {"resolving-list", set_bool, ADAPTER(host.resolving_list), 0, 1, "", false},
+    {"privacy-mode", set_privacy_mode, ADAPTER(host.network_privacy), 0, 1, "device or network",
+     false},
     {"pair-again", set_bool, ADAPTER(host.pair_again), 0, 1, "", false},
     {"bonds-any-controller", set_bool, ADAPTER(bonds_any_controller), 0, 1, "", false},
     {"min-key-size", set_number, ADAPTER(host.min_key_size), 7, 16, "a number from 7 to 16", false},
@@ -301,5 +311,6 @@ void config_adapter_defaults(struct config_adapter *a)
                 .pairable = true,
                 .io = 3,
             },
+        .host = {.resolving_list = true},
     };
 }

@@ -57,9 +57,14 @@ struct bl_config {
     bool le_secure;  /* Secure Connections or failure; else whenever both sides can */
     bool pairable;   /* peers may pair with us */
     bool pair_again; /* a bonded peer that has lost its key is paired with anew */
-    /* The controller's resolving list finds bonded peers that are connected to by their identity;
-     * else the host looks for them. */
+    /* The controller's resolving list makes our RPAs, and finds bonded peers that are connected to
+     * by their identity, where it shows that it can; else the host does both. */
     bool resolving_list;
+    /* Network privacy mode (Core 5.4, Vol 3, Part C, 10.7): who has told us a key is that peer
+     * under private addresses alone. Under its identity address, which anybody can use, it is not
+     * reported, not connected to and not let in. Else device privacy mode: it is taken either way.
+     */
+    bool network_privacy;
     /* Octets of received SDUs held for readers, a connection; 0: 65536. Each channel is given room
      * for one SDU of its MTU whatever this says. */
     uint32_t rx_buf;

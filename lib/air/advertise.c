@@ -26,7 +26,7 @@ static const struct bl_addr *adv_random(const struct air_set *s)
 
 static struct bl_addr adv_own(const struct air_set *s)
 {
-    return bl_air_own_addr(s->c, s->own_type, &s->peer, adv_random(s));
+    return bl_air_own_addr(s->c, BL_AIR_USE_ADV, s->own_type, &s->peer, adv_random(s));
 }
 
 /* Everybody whose receiver is open at this instant. At most one initiator connects. */
@@ -59,8 +59,8 @@ static void adv_event(struct bl_air *air, struct air_timer *timer)
                bl_air_random(&s->c->rng) % (ADV_DELAY_US + 1);
     bl_air_timer_set(air, timer, air->now + next, adv_event);
     s->events++;
+    struct air_event_pdu pdu = {.set = s, .from = s->c, .adva = adv_own(s)};
     if (!list_empty(&air->listeners)) {
-        struct air_event_pdu pdu = {.set = s, .from = s->c, .adva = adv_own(s)};
         if (s->props & ADV_DIRECTED)
             pdu.targeta = bl_air_target_addr(s->c, s->own_type, &s->peer);
         adv_transmit(air, &pdu);

@@ -46,6 +46,15 @@ enum bl_air_pace {
 #define BL_AIR_LE_EXTENDED_ADV        (UINT64_C(1) << 12)
 #define BL_AIR_LE_CSA2                (UINT64_C(1) << 14)
 
+/* What becomes of a resolving list's entries. */
+enum bl_air_list {
+    BL_AIR_LIST_WORKS, /* as Core 5.4 says */
+    /* Faults: none makes or resolves an address; where one is asked for it uses the public one, and
+     * of the peers on it nothing is heard. Or what it has made stays for ever. */
+    BL_AIR_LIST_IDLE,
+    BL_AIR_LIST_FROZEN,
+};
+
 struct bl_air_config {
     struct bl_addr public; /* zero: none */
     uint8_t hci_version;   /* 6: 4.0, 7: 4.1, 8: 4.2, 9: 5.0 .. 13: 5.4 */
@@ -60,6 +69,7 @@ struct bl_air_config {
     bool buffer_v2;        /* LE Read Buffer Size [v2] too */
     uint8_t accept_list_size;
     uint8_t resolving_list_size;
+    enum bl_air_list list;
     uint8_t max_links; /* at most 64 */
 };
 
@@ -83,6 +93,13 @@ void bl_air_power_on(struct bl_air *air, uint64_t now, int i);
 /* As pulling it out, in the middle of anything: peers see the supervision timeout. */
 void bl_air_power_off(struct bl_air *air, uint64_t now, int i);
 bool bl_air_powered(const struct bl_air *air, int i);
+
+/* What a controller has sent under an address of its own: the address that it used last, zero for
+ * none, and how often it was the one that is watched for, since that was said. */
+enum bl_air_use { BL_AIR_USE_ADV, BL_AIR_USE_SCAN, BL_AIR_USE_INIT, BL_AIR_USES };
+struct bl_addr bl_air_own(const struct bl_air *air, int i, enum bl_air_use use);
+void bl_air_watch(struct bl_air *air, int i, const struct bl_addr *addr);
+uint64_t bl_air_watched(const struct bl_air *air, int i);
 
 /* One complete H4 packet (type octet first) from the host. One for a controller that is off is
  * dropped. */

@@ -361,7 +361,9 @@ struct air_ctrl {
     struct air_resolving *resolving;
     unsigned n_resolving;
     bool resolution;
-    uint64_t rpa_timeout; /* us */
+    uint64_t rpa_timeout;                   /* us */
+    struct bl_addr own[BL_AIR_USES], watch; /* bl_air_own(), bl_air_watch() */
+    uint64_t watched;
     uint16_t default_tx, default_time;
     uint8_t default_tx_phys, default_rx_phys;
     uint8_t channels[5]; /* host channel classification */
@@ -499,9 +501,9 @@ struct air_resolving *bl_air_resolve(struct air_ctrl *c, const struct bl_addr *a
 struct air_resolving *bl_air_resolving_find(struct air_ctrl *c, const struct bl_addr *id);
 /* Refused by network privacy: Core 5.4, Vol 6, Part B, 4.7. */
 bool bl_air_privacy_refuses(struct air_ctrl *c, const struct bl_addr *a);
-/* The address on the air for an own address type 0..3 towards this peer. */
-struct bl_addr bl_air_own_addr(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer,
-                               const struct bl_addr *random);
+/* The address on the air for an own address type 0..3 towards this peer; it is noted as used. */
+struct bl_addr bl_air_own_addr(struct air_ctrl *c, enum bl_air_use use, uint8_t own_type,
+                               const struct bl_addr *peer, const struct bl_addr *random);
 struct bl_addr bl_air_target_addr(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer);
 /* Whether this address on the air is one of ours. */
 bool bl_air_is_mine(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *a);

@@ -209,7 +209,8 @@ bool bl_air_init_hear(struct air_ctrl *c, const struct air_event_pdu *pdu)
 
     if (!init_wants(c, pdu, &peer_id))
         return false;
-    struct bl_addr inita = bl_air_own_addr(c, c->init.own_type, &peer_id, &c->random);
+    struct bl_addr inita =
+        bl_air_own_addr(c, BL_AIR_USE_INIT, c->init.own_type, &peer_id, &c->random);
     if (!init_taken(pdu, &inita, &my_id))
         return false;
     uint8_t phy = s->props & ADV_LEGACY ? 1 : s->phy2;

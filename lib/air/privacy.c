@@ -44,7 +44,7 @@ struct air_resolving *bl_air_resolve(struct air_ctrl *c, const struct bl_addr *a
                                      struct bl_addr *id)
 {
     *id = *a;
-    if (c->n_resolving == 0)
+    if (c->n_resolving == 0 || c->cfg.list == BL_AIR_LIST_IDLE)
         return NULL;
     if (!bl_addr_is_rpa(a) || !c->resolution)
         return bl_air_resolving_find(c, a);
@@ -64,33 +64,77 @@ struct air_resolving *bl_air_resolve(struct air_ctrl *c, const struct bl_addr *a
     return NULL;
 }
 
+/* Fault: of whom an entry is about nothing is heard. */
+static bool privacy_is_idle_for(struct air_ctrl *c, const struct bl_addr *a)
+{
+    bool rpa = bl_addr_is_rpa(a);
+
+    for (unsigned i = 0; i < c->n_resolving; i++) {
+        const struct air_resolving *r = &c->resolving[i];
+        if (r->has_peer_irk && (bl_addr_eq(&r->id, a) || (rpa && privacy_matches(r->peer_irk, a))))
+            return true;
+    }
+    return false;
+}
+
 bool bl_air_privacy_refuses(struct air_ctrl *c, const struct bl_addr *a)
 {
     if (!c->resolution || c->n_resolving == 0)
         return false;
     const struct air_resolving *r = bl_air_resolving_find(c, a);
+    if (c->cfg.list == BL_AIR_LIST_IDLE)
+        return privacy_is_idle_for(c, a);
     return r && r->has_peer_irk && !r->device_mode;
 }
 
 /* This end's address towards the entry's peer, made anew when it is due. */
 static struct bl_addr privacy_local(struct air_ctrl *c, struct air_resolving *r)
 {
-    if (bl_addr_is_zero(&r->local_rpa) || c->air->now - r->local_since >= c->rpa_timeout) {
+    bool old = c->air->now - r->local_since >= c->rpa_timeout && c->cfg.list != BL_AIR_LIST_FROZEN;
+
+    if (bl_addr_is_zero(&r->local_rpa) || old) {
         r->local_rpa = privacy_make(c, r->local_irk);
         r->local_since = c->air->now;
     }
     return r->local_rpa;
 }
 
-struct bl_addr bl_air_own_addr(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer,
-                               const struct bl_addr *random)
+static struct bl_addr privacy_own(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer,
+                                  const struct bl_addr *random)
 {
-    if (own_type >= 2 && peer) {
-        struct air_resolving *r = bl_air_resolving_find(c, peer);
-        if (r && r->has_local_irk)
-            return privacy_local(c, r);
-    }
+    struct air_resolving *r = own_type >= 2 ? bl_air_resolving_find(c, peer) : NULL;
+
+    if (own_type >= 2 && c->cfg.list == BL_AIR_LIST_IDLE)
+        return c->cfg.public;
+    if (r && r->has_local_irk)
+        return privacy_local(c, r);
     return own_type & 1 ? *random : c->cfg.public;
+}
+
+struct bl_addr bl_air_own_addr(struct air_ctrl *c, enum bl_air_use use, uint8_t own_type,
+                               const struct bl_addr *peer, const struct bl_addr *random)
+{
+    struct bl_addr own = privacy_own(c, own_type, peer, random);
+
+    c->own[use] = own;
+    c->watched += bl_addr_eq(&own, &c->watch);
+    return own;
+}
+
+struct bl_addr bl_air_own(const struct bl_air *air, int i, enum bl_air_use use)
+{
+    return air->ctrl[i]->own[use];
+}
+
+void bl_air_watch(struct bl_air *air, int i, const struct bl_addr *addr)
+{
+    air->ctrl[i]->watch = *addr;
+    air->ctrl[i]->watched = 0;
+}
+
+uint64_t bl_air_watched(const struct bl_air *air, int i)
+{
+    return air->ctrl[i]->watched;
 }
 
 struct bl_addr bl_air_target_addr(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer)
@@ -198,7 +242,7 @@ static uint8_t privacy_read_local(struct air_ctrl *c, struct rd *p, struct wr *r
 {
     struct air_resolving *r = privacy_named(c, p);
 
-    if (!r || !r->has_local_irk)
+    if (!r || !r->has_local_irk || c->cfg.list == BL_AIR_LIST_IDLE)
         return AIR_UNKNOWN_CONNECTION;
     struct bl_addr a = privacy_local(c, r);
     wr_bytes(ret, a.b, 6);

@@ -181,7 +181,9 @@ static bool scan_request(struct air_ctrl *c, const struct scan_report *r)
 {
     struct air_set *s = r->pdu->set;
     struct air_ctrl *advertiser = r->pdu->from;
-    struct bl_addr scana = bl_air_own_addr(c, c->scan.own_type, &r->id, &c->random), id;
+    struct bl_addr scana =
+        bl_air_own_addr(c, BL_AIR_USE_SCAN, c->scan.own_type, &r->id, &c->random);
+    struct bl_addr id;
     struct air_event e;
 
     if (!bl_air_heard(c->air, c, advertiser) || bl_air_privacy_refuses(advertiser, &scana))

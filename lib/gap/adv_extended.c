@@ -24,18 +24,19 @@ uint8_t adv_extended_props(const struct bl_adv_params *p)
 }
 
 /* 7.8.53, version 1. */
-static void adv_extended_params(struct wr *w, uint8_t set, const struct bl_adv *x)
+static void adv_extended_params(struct wr *w, const struct bl_adv_asked *asked,
+                                const struct bl_adv *x)
 {
     static const struct bl_addr none;
     const struct bl_adv_params *p = &x->params;
     const struct bl_addr *peer = p->has_directed ? &p->directed : &none;
 
-    wr_u8(w, set);
+    wr_u8(w, asked->set);
     wr_u16(w, adv_extended_props(p));
     wr_u24(w, p->interval_us / 625);
     wr_u24(w, p->interval_us / 625);
     wr_u8(w, 0x07); /* all three channels */
-    wr_u8(w, x->mode == BL_ADDR_MODE_PUBLIC ? ADDR_PUBLIC : ADDR_RANDOM);
+    wr_u8(w, asked->own_type);
     wr_u8(w, peer->type);
     wr_bytes(w, peer->b, 6);
     wr_u8(w, 0x00); /* anyone may scan and connect */
@@ -85,7 +86,7 @@ int adv_extended_ask(struct bl_advertiser *a, const struct bl_adv *x, struct bl_
         opcode = BL_CMD_LE_SET_EXT_ADV_PARAMS;
         asked->stamp = x->params_stamp;
         asked->props = adv_extended_props(&x->params);
-        adv_extended_params(&w, asked->set, x);
+        adv_extended_params(&w, asked, x);
         break;
     case ADV_ASK_ADDR:
         opcode = BL_CMD_LE_SET_ADV_SET_RANDOM_ADDRESS;

@@ -65,15 +65,17 @@ void bl_adv_schedule(struct bl_advertiser *a, uint64_t now);
 /* When the next turn ends, TIMERQ_NEVER where nobody waits. */
 uint64_t bl_adv_turn_deadline(const struct bl_advertiser *a);
 
-/* adv_step.c: whether the set's parts are x's as it is now. */
+/* adv_step.c: the Own_Address_Type that x is to have on this set. */
+uint8_t bl_adv_own_type(const struct bl_advertiser *a, const struct bl_adv_set *set,
+                        const struct bl_adv *x);
+/* Whether the set's parts are x's as it is now. */
 bool bl_adv_is_current(const struct bl_advertiser *a, const struct bl_adv_set *set,
                        const struct bl_adv *x);
 
 /* One command, which asked->kind names, for asked->set; the rest of `asked` is
  * filled in. What
  * bl_radio_cmd() returns. x may be NULL to disable or remove. */
-int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, uint8_t own_type,
-                   struct bl_adv_asked *asked);
+int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, struct bl_adv_asked *asked);
 int adv_extended_ask(struct bl_advertiser *a, const struct bl_adv *x, struct bl_adv_asked *asked);
 
 enum { /* Advertising_Event_Properties: Core 5.4, Vol 4, Part E, 7.8.53 */

@@ -41,8 +41,7 @@ static void adv_legacy_data(struct wr *w, const uint8_t *data, size_t n)
     wr_zero(w, BL_MAX_ADV_LEGACY - n);
 }
 
-int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, uint8_t own_type,
-                   struct bl_adv_asked *asked)
+int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, struct bl_adv_asked *asked)
 {
     uint8_t bytes[1 + BL_MAX_ADV_LEGACY];
     struct wr w = wr_make(bytes, sizeof(bytes));
@@ -53,7 +52,7 @@ int adv_legacy_ask(struct bl_advertiser *a, const struct bl_adv *x, uint8_t own_
         opcode = BL_CMD_LE_SET_ADV_PARAMS;
         asked->stamp = x->params_stamp;
         asked->props = adv_extended_props(&x->params);
-        adv_legacy_params(&w, &x->params, own_type);
+        adv_legacy_params(&w, &x->params, asked->own_type);
         break;
     case ADV_ASK_DATA:
         opcode = BL_CMD_LE_SET_ADV_DATA;

@@ -31,13 +31,33 @@ enum step {
     STEP_AGAIN, /* what is wanted has changed: look again */
 };
 
+/* Who makes the address: the controller by its resolving list, for what is undirected and not on
+ * one of the further sets, whose addresses are each its own. Directed advertising would name its
+ * target by a private address too, of which is not known whether the target resolves it (Core 5.4,
+ * Vol 3, Part C, 10.7.1). */
+uint8_t bl_adv_own_type(const struct bl_advertiser *a, const struct bl_adv_set *set,
+                        const struct bl_adv *x)
+{
+    if (x->mode == BL_ADDR_MODE_PUBLIC)
+        return ADDR_PUBLIC;
+    bool listed = x->mode == BL_ADDR_MODE_RPA && !x->params.has_directed && set == a->sets &&
+                  bl_privacy_by_controller(a->privacy);
+    return listed ? BL_PRIVACY_LISTED : ADDR_RANDOM;
+}
+
+static bool step_has_params(const struct bl_advertiser *a, const struct bl_adv_set *set,
+                            const struct bl_adv *x)
+{
+    return set->params_told == x->params_stamp && set->own_type == bl_adv_own_type(a, set, x);
+}
+
 bool bl_adv_is_current(const struct bl_advertiser *a, const struct bl_adv_set *set,
                        const struct bl_adv *x)
 {
     bool address = !bl_adv_extended(a) || x->mode == BL_ADDR_MODE_PUBLIC ||
                    bl_addr_eq(&set->addr_told, &x->addr);
 
-    return address && set->suspect != 1 && set->params_told == x->params_stamp &&
+    return address && set->suspect != 1 && step_has_params(a, set, x) &&
            set->data_told == x->data_stamp && set->resp_told == x->resp_stamp;
 }
 
@@ -52,16 +72,15 @@ static void step_forget(struct bl_adv_set *set, bool removed)
 
 /* ---- asking ---- */
 
-static enum step step_ask(struct bl_advertiser *a, unsigned i, struct bl_adv *x, enum adv_ask kind,
-                          uint8_t own_type)
+static enum step step_ask(struct bl_advertiser *a, unsigned i, struct bl_adv *x, enum adv_ask kind)
 {
     struct bl_adv_set *set = &a->sets[i];
     struct bl_adv_asked asked = {.kind = (uint8_t)kind, .set = (uint8_t)i};
     int r;
 
     asked.adv = kind == ADV_ASK_DISABLE ? set->on : x ? x->id : 0;
-    r = bl_adv_extended(a) ? adv_extended_ask(a, x, &asked)
-                           : adv_legacy_ask(a, x, own_type, &asked);
+    asked.own_type = x ? bl_adv_own_type(a, set, x) : ADDR_PUBLIC;
+    r = bl_adv_extended(a) ? adv_extended_ask(a, x, &asked) : adv_legacy_ask(a, x, &asked);
     if (r == 0) {
         a->asked = asked;
         return STEP_QUEUED;
@@ -83,19 +102,19 @@ static enum step step_on(struct bl_advertiser *a, unsigned i, struct bl_adv *x)
     struct bl_adv_set *set = &a->sets[i];
     bool extended = bl_adv_extended(a);
 
-    if (!x || set->on != x->id || set->suspect == 1 || set->params_told != x->params_stamp ||
+    if (!x || set->on != x->id || set->suspect == 1 || !step_has_params(a, set, x) ||
         (extended ? a->radio->still : a->radio->pause))
-        return step_ask(a, i, x, ADV_ASK_DISABLE, 0);
+        return step_ask(a, i, x, ADV_ASK_DISABLE);
     if (extended && x->mode != BL_ADDR_MODE_PUBLIC && !bl_addr_eq(&set->addr_told, &x->addr))
         /* Core 5.4, Vol 4, Part E, 7.8.52: not while a connectable set is enabled */
-        return step_ask(a, i, x, x->params.connectable ? ADV_ASK_DISABLE : ADV_ASK_ADDR, 0);
+        return step_ask(a, i, x, x->params.connectable ? ADV_ASK_DISABLE : ADV_ASK_ADDR);
     if (set->data_told != x->data_stamp) {
         bool several = x->params.adv_len > STEP_ONE_FRAGMENT;
-        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_DATA, 0);
+        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_DATA);
     }
     if (set->resp_told != x->resp_stamp) {
         bool several = x->params.resp_len > STEP_ONE_FRAGMENT;
-        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_RESP, 0);
+        return step_ask(a, i, x, several ? ADV_ASK_DISABLE : ADV_ASK_RESP);
     }
     return STEP_NOTHING;
 }
@@ -115,22 +134,22 @@ static enum step step_no_address(struct bl_adv *x, uint64_t now, int error)
 static enum step step_off_legacy(struct bl_advertiser *a, uint64_t now, struct bl_adv *x)
 {
     const struct bl_adv_set *set = &a->sets[0];
-    uint8_t own_type = ADDR_PUBLIC;
+    uint8_t ignored;
 
     if (a->radio->pause)
         return STEP_NOTHING;
     if (x->mode != BL_ADDR_MODE_PUBLIC) { /* public ones leave the others' claim alone */
-        int r = bl_privacy_own(a->privacy, now, BL_PRIVACY_ADV, x->mode, &own_type);
+        int r = bl_privacy_own(a->privacy, now, BL_PRIVACY_ADV, x->mode, &ignored);
         if (r < 0)
             return step_no_address(x, now, r);
     }
-    if (set->params_told != x->params_stamp)
-        return step_ask(a, 0, x, ADV_ASK_PARAMS, own_type);
+    if (!step_has_params(a, set, x))
+        return step_ask(a, 0, x, ADV_ASK_PARAMS);
     if (set->data_told != x->data_stamp)
-        return step_ask(a, 0, x, ADV_ASK_DATA, own_type);
+        return step_ask(a, 0, x, ADV_ASK_DATA);
     if (set->resp_told != x->resp_stamp)
-        return step_ask(a, 0, x, ADV_ASK_RESP, own_type);
-    return step_ask(a, 0, x, ADV_ASK_ENABLE, own_type);
+        return step_ask(a, 0, x, ADV_ASK_RESP);
+    return step_ask(a, 0, x, ADV_ASK_ENABLE);
 }
 
 static enum step step_off_extended(struct bl_advertiser *a, uint64_t now, unsigned i,
@@ -145,17 +164,17 @@ static enum step step_off_extended(struct bl_advertiser *a, uint64_t now, unsign
         if (r < 0)
             return step_no_address(x, now, r);
     }
-    if (set->params_told != x->params_stamp) {
+    if (!step_has_params(a, set, x)) {
         bool remove = set->exists && set->props != adv_extended_props(&x->params);
-        return step_ask(a, i, x, remove ? ADV_ASK_REMOVE : ADV_ASK_PARAMS, 0);
+        return step_ask(a, i, x, remove ? ADV_ASK_REMOVE : ADV_ASK_PARAMS);
     }
     if (x->mode != BL_ADDR_MODE_PUBLIC && !bl_addr_eq(&set->addr_told, &x->addr))
-        return step_ask(a, i, x, ADV_ASK_ADDR, 0);
+        return step_ask(a, i, x, ADV_ASK_ADDR);
     if (set->data_told != x->data_stamp)
-        return step_ask(a, i, x, ADV_ASK_DATA, 0);
+        return step_ask(a, i, x, ADV_ASK_DATA);
     if (set->resp_told != x->resp_stamp)
-        return step_ask(a, i, x, ADV_ASK_RESP, 0);
-    return step_ask(a, i, x, ADV_ASK_ENABLE, 0);
+        return step_ask(a, i, x, ADV_ASK_RESP);
+    return step_ask(a, i, x, ADV_ASK_ENABLE);
 }
 
 static enum step step_set(struct bl_advertiser *a, uint64_t now, unsigned i)
@@ -192,7 +211,7 @@ static enum step step_remove(struct bl_advertiser *a)
     for (unsigned i = 0; bl_adv_extended(a) && i < BL_ADVERTISER_SETS; i++) {
         struct bl_adv_set *set = &a->sets[i];
         if (set->exists && !set->enabled && set->adv == 0)
-            step = step_ask(a, i, NULL, ADV_ASK_REMOVE, 0);
+            step = step_ask(a, i, NULL, ADV_ASK_REMOVE);
         if (step == STEP_QUEUED)
             break;
     }
@@ -204,7 +223,8 @@ bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
     enum step step = STEP_AGAIN;
 
     if (!a->radio->ready || (a->settled && a->seen_pause == a->radio->pause &&
-                             a->seen_still == a->radio->still && a->seen_links == a->radio->links))
+                             a->seen_still == a->radio->still && a->seen_links == a->radio->links &&
+                             a->seen_listed == bl_privacy_by_controller(a->privacy)))
         return false;
     /* Each round again has ended an advertisement, put it off or forgotten a set. */
     for (unsigned i = 0; step == STEP_AGAIN && i < 2 * BL_MAX_ADV + BL_ADVERTISER_SETS; i++) {
@@ -219,6 +239,7 @@ bool bl_advertiser_step(struct bl_advertiser *a, uint64_t now)
     a->seen_pause = a->radio->pause;
     a->seen_still = a->radio->still;
     a->seen_links = a->radio->links;
+    a->seen_listed = bl_privacy_by_controller(a->privacy);
     return step == STEP_QUEUED;
 }
 
@@ -241,6 +262,7 @@ static void step_accepted(struct bl_adv_set *set, const struct bl_adv_asked *ask
         set->exists = true;
         set->params_told = asked->stamp;
         set->props = asked->props;
+        set->own_type = asked->own_type;
         break;
     case ADV_ASK_ADDR:
         set->addr_told = asked->addr;

@@ -435,17 +435,19 @@ static void adv_arrived(struct bl_advertiser *a, struct bl_adv *x, uint64_t now)
 
 void bl_adv_settle(struct bl_advertiser *a, uint64_t now)
 {
-    bool any = false;
+    bool any = false, listed = false;
 
     for (unsigned i = 0; i < BL_ADVERTISER_SETS; i++) {
         const struct bl_adv_set *set = &a->sets[i];
         struct bl_adv *x = set->enabled ? bl_adv_find(a, set->on) : NULL;
         any |= set->enabled;
+        listed |= set->enabled && set->own_type == BL_PRIVACY_LISTED;
         if (x && !x->stopping && bl_adv_is_current(a, set, x))
             adv_arrived(a, x, now);
     }
     a->radio->advertising = !bl_adv_extended(a) && any;
     a->radio->sets = bl_adv_extended(a) && any;
+    a->radio->listed = listed;
 }
 
 /* ---- time ---- */
@@ -463,10 +465,14 @@ static bool adv_has_set(const struct bl_advertiser *a, const struct bl_adv *x)
     return false;
 }
 
-/* Whether it has a private address of its own that grows old. */
+/* Whether it has a private address of its own that grows old: not one that stands behind the
+ * controller's. */
 static bool adv_ages(const struct bl_advertiser *a, const struct bl_adv *x)
 {
-    return !x->stopping && !bl_addr_is_zero(&x->addr) && adv_has_set(a, x);
+    bool listed =
+        a->sets[0].adv == x->id && bl_adv_own_type(a, &a->sets[0], x) == BL_PRIVACY_LISTED;
+
+    return !x->stopping && !listed && !bl_addr_is_zero(&x->addr) && adv_has_set(a, x);
 }
 
 uint64_t bl_advertiser_deadline(const struct bl_advertiser *a)

@@ -43,7 +43,8 @@ struct bl_adv_set {
     uint16_t on;          /* which one was enabled last */
     bool enabled, exists; /* exists: extended, the controller has made it */
     uint8_t suspect;      /* the controller says it is on when it is off: 1 to be disabled, 2 was */
-    uint8_t props; /* kind of advertising: what is on the air may differ from what is wanted */
+    uint8_t props;    /* kind of advertising: what is on the air may differ from what is wanted */
+    uint8_t own_type; /* Own_Address_Type, the same */
     uint32_t params_told, data_told, resp_told;
     struct bl_addr addr_told;
     uint32_t sending; /* the data of which some fragments have gone */
@@ -55,7 +56,7 @@ struct bl_adv_set {
 struct bl_adv_asked { /* the outstanding command */
     uint8_t kind;     /* enum adv_ask, 0: none is */
     uint8_t set;
-    uint8_t props;
+    uint8_t props, own_type;
     bool last; /* fragment */
     uint16_t adv;
     uint32_t stamp;
@@ -77,7 +78,7 @@ struct bl_advertiser {
                               * _terminated() was about; zero: not certain */
     /* Nothing to do until something happens to the advertiser, or these change: most input is not
      * about it. */
-    bool settled, seen_pause, seen_still;
+    bool settled, seen_pause, seen_still, seen_listed;
     unsigned seen_links;
     uint64_t started, ended, connections, refused;
 };

@@ -5,6 +5,7 @@
  * at the controller) and connector_list.c (the accept list) share. */
 
 #include "gap/connector.h"
+#include "gap/privacy.h"
 
 enum bl_attempt_state {
     BL_ATTEMPT_WAITING,   /* for its turn, for the peer, or for the next try */
@@ -48,6 +49,13 @@ static inline const struct bl_addr *connector_address(const struct bl_attempt *a
     if (a->listed)
         return &a->identity;
     return bl_addr_is_zero(&a->on_air) ? &a->params.peer : &a->on_air;
+}
+
+/* Whether that is somebody: in network privacy mode a peer that has not been heard yet, and that
+ * the controller does not find by itself, is nobody. */
+static inline bool connector_findable(const struct bl_connector *c, const struct bl_attempt *a)
+{
+    return a->listed || !bl_privacy_refuses(c->privacy, connector_address(a));
 }
 
 /* To be asked before an attempt is initiated for. False: the controller has to be told of the peer

@@ -50,9 +50,12 @@ struct bl_attempt *connector_choose_batch(struct bl_connector *c, bool *ret_more
 
 static struct bl_attempt *connector_in_batch(struct bl_connector *c, const struct bl_addr *peer)
 {
-    list_each(l, next, &c->automatic) if (connector_entry(l)->in_batch &&
-                                          bl_addr_eq(connector_address(connector_entry(l)),
-                                                     peer)) return connector_entry(l);
+    list_each(l, next, &c->automatic)
+    {
+        struct bl_attempt *a = connector_entry(l);
+        if (a->in_batch && connector_findable(c, a) && bl_addr_eq(connector_address(a), peer))
+            return a;
+    }
     return NULL;
 }
 
@@ -88,7 +91,8 @@ int connector_sync_list(struct bl_connector *c)
     list_each(l, next, &c->automatic)
     {
         const struct bl_attempt *a = connector_entry(l);
-        if (a->in_batch && !connector_is_listed(c, connector_address(a)))
+        if (a->in_batch && connector_findable(c, a) &&
+            !connector_is_listed(c, connector_address(a)))
             return connector_list_cmd(c, BL_CMD_LE_ADD_ACCEPT_LIST, connector_address(a));
     }
     return 0;

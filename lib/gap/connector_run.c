@@ -146,6 +146,8 @@ static bool connector_is_peer(struct bl_connector *c, const struct bl_attempt *a
     struct bl_addr rpa = {.type = ADDR_RANDOM};
 
     memcpy(rpa.b, e->connection.peer_rpa, sizeof(rpa.b));
+    if (!e->connection.resolved && bl_privacy_refuses(c->privacy, &e->connection.peer))
+        return false;
     return connector_names(c, a, &e->connection.peer) || bl_addr_eq(&rpa, &a->params.peer);
 }
 
@@ -284,6 +286,15 @@ static int connector_own(struct bl_connector *c, uint64_t now, const struct bl_a
     return r;
 }
 
+/* Towards a peer on its list the controller makes our address, where it can: what that peer directs
+ * at us, by another address of ours, is for us too (Core 5.4, Vol 6, Part B, 6.4). */
+static uint8_t connector_own_type(const struct bl_connector *c, uint8_t own, bool listed)
+{
+    bool private = c->privacy->claims[BL_PRIVACY_INIT] == BL_ADDR_MODE_RPA;
+
+    return listed && private && bl_privacy_by_controller(c->privacy) ? BL_PRIVACY_LISTED : own;
+}
+
 static bl_status connector_own_failed(int r)
 {
     return r == -EOPNOTSUPP ? BL_NOT_SUPPORTED : BL_NO_RESOURCES;
@@ -297,6 +308,8 @@ static bool connector_start_direct(struct bl_connector *c, uint64_t now)
     while ((a = connector_turn(c, now)) && a->retry_at <= now) {
         if (!connector_enlist(c, now, a))
             return bl_privacy_step(c->privacy, now);
+        if (!connector_findable(c, a))
+            return false;
         int r = connector_own(c, now, a, &own);
         if (r == -EBUSY) { /* another kind of address is on the air, maybe not for long */
             a->why = BL_NO_RESOURCES;
@@ -307,7 +320,7 @@ static bool connector_start_direct(struct bl_connector *c, uint64_t now)
         if (r == -EBUSY)
             return false;
         if (r == 0) {
-            r = connector_create(c, a, false, own);
+            r = connector_create(c, a, false, connector_own_type(c, own, a->listed));
             if (r == 0 || r == -EBUSY)
                 return r == 0;
             r = -EOPNOTSUPP;
@@ -319,7 +332,7 @@ static bool connector_start_direct(struct bl_connector *c, uint64_t now)
 
 static bool connector_start_list(struct bl_connector *c, uint64_t now)
 {
-    bool more;
+    bool more, listed = true;
     struct bl_attempt *first;
     uint8_t own;
     int r;
@@ -333,10 +346,15 @@ static bool connector_start_list(struct bl_connector *c, uint64_t now)
         struct bl_attempt *a = connector_entry(l);
         if (a->in_batch && !connector_enlist(c, now, a))
             return bl_privacy_step(c->privacy, now);
+        listed &= a->listed || !a->in_batch;
     }
     r = connector_sync_list(c);
+    if (r == 0 && c->n_listed == 0) {
+        connector_release(c); /* all of them have yet to be heard */
+        return false;
+    }
     if (r == 0 && (r = connector_own(c, now, first, &own)) == 0 &&
-        (r = connector_create(c, first, true, own)) == 0) {
+        (r = connector_create(c, first, true, connector_own_type(c, own, listed))) == 0) {
         c->rotate_at = more ? now + BL_CONNECTOR_ROTATE_US : TIMERQ_NEVER;
         r = 1;
     }

@@ -104,7 +104,7 @@ bool bl_connector_sighted(struct bl_connector *c, uint64_t now, const struct bl_
     struct bl_addr identity = r->addr;
     bool news = false;
 
-    if (!c->seeking || !r->connectable || r->anonymous)
+    if (!c->seeking || !r->connectable || r->anonymous || bl_privacy_refuses(c->privacy, &r->addr))
         return false;
     (void)bl_privacy_resolve(c->privacy, &r->addr, &identity);
     list_each(l, next, &c->direct)

@@ -87,6 +87,13 @@ static void links_tell(struct bl_links *l, const struct bl_link *link, enum bl_l
                                .reason = reason};
 }
 
+/* A connection that nobody has seen came through this advertisement, and is no more. */
+static void links_tell_adv_free(struct bl_links *l, uint16_t adv)
+{
+    links_tell(l, &(struct bl_link){.role = BL_ROLE_PERIPHERAL, .adv = adv}, BL_LINKS_GONE,
+               BL_HCI_UNSPECIFIED);
+}
+
 bool bl_links_pop_news(struct bl_links *l, struct bl_links_news *ret)
 {
     if (l->n_news == 0)
@@ -240,6 +247,14 @@ void bl_links_add(struct bl_links *l, uint64_t now, const struct bl_hci_event *e
         link_drop(l, now, link);
         return;
     }
+    if (link->role == BL_ROLE_PERIPHERAL && !e->connection.resolved &&
+        bl_privacy_refuses(l->privacy, &link->air)) { /* not who it says it is */
+        l->refused++;
+        link_drop(l, now, link);
+        if (!adv_unknown)
+            links_tell_adv_free(l, adv);
+        return;
+    }
     if (link->role == BL_ROLE_CENTRAL)
         link_set_timer(l, link, LINK_TIMER_ANNOUNCE, now + link_proof_us(link));
     else if (adv_unknown)
@@ -254,9 +269,9 @@ void bl_links_adv_known(struct bl_links *l, uint64_t now, uint16_t handle,
 {
     struct bl_link *link = link_by_handle(l, handle);
 
-    if (!link) { /* gone already, or there was no room for it: whose it was may still matter */
-        links_tell(l, &(struct bl_link){.role = BL_ROLE_PERIPHERAL, .adv = adv}, BL_LINKS_GONE,
-                   BL_HCI_UNSPECIFIED);
+    if (!link || link->state == LINK_DROPPED) {
+        /* gone already, or there was no room for it: whose it was may still matter */
+        links_tell_adv_free(l, adv);
     } else if (link->role == BL_ROLE_PERIPHERAL && link->adv == 0) {
         link->adv = adv;
         if (bl_addr_is_zero(&link->own))

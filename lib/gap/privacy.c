@@ -14,6 +14,10 @@
  *
  * Without a claim nobody is disturbed: the change waits until the air is quiet.
  *
+ * Where the controller can make RPAs (privacy_list.c), it does for advertising and towards the
+ * peers on its list; what is described here goes on beside it, for all else and so that there is
+ * never anything but a private address for it to fall back to.
+ *
  * Timers: each private address that is in use is made anew rpa_timeout_s after it was made. A new
  * one that cannot be had, or that the controller refuses, leaves the old one for another period.
  */
@@ -62,7 +66,7 @@ static int privacy_draw(const struct bl_env *env, uint8_t *b, size_t n, uint8_t 
     return -EIO;
 }
 
-static bool privacy_has_irk(const struct bl_privacy *p)
+bool bl_privacy_has_irk(const struct bl_privacy *p)
 {
     static const uint8_t zero[16];
 
@@ -74,7 +78,7 @@ static int privacy_make_rpa(struct bl_privacy *p, struct bl_addr *ret)
 {
     struct bl_addr a = {.type = ADDR_RANDOM};
 
-    if (!privacy_has_irk(p))
+    if (!bl_privacy_has_irk(p))
         return -EOPNOTSUPP;
     if (privacy_draw(p->radio->env, a.b + 3, 3, 0x40) < 0 ||
         bl_crypto_ah(p->radio->config.irk, a.b + 3, a.b) < 0)
@@ -100,7 +104,7 @@ static int privacy_make_nrpa(struct bl_privacy *p, struct bl_addr *ret)
     return -EIO;
 }
 
-static uint64_t privacy_period(const struct bl_privacy *p)
+uint64_t bl_privacy_period(const struct bl_privacy *p)
 {
     uint32_t s = p->radio->config.rpa_timeout_s;
 
@@ -114,7 +118,7 @@ static int privacy_fresh(struct bl_privacy *p, uint64_t now, enum bl_addr_mode m
     int r = mode == BL_ADDR_MODE_RPA ? privacy_make_rpa(p, &a) : privacy_make_nrpa(p, &a);
 
     if (r == 0)
-        *ret = (struct bl_privacy_private){.addr = a, .until = now + privacy_period(p)};
+        *ret = (struct bl_privacy_private){.addr = a, .until = now + bl_privacy_period(p)};
     return r;
 }
 
@@ -187,7 +191,7 @@ static const struct bl_addr *privacy_value(const struct bl_privacy *p, enum bl_a
     return &privacy_none;
 }
 
-static bool privacy_in_use(const struct bl_privacy *p, enum bl_addr_mode mode)
+bool bl_privacy_in_use(const struct bl_privacy *p, enum bl_addr_mode mode)
 {
     return privacy_claims(p, mode) || bl_privacy_mode(p, BL_ADDR_MODE_DEFAULT) == mode;
 }
@@ -201,7 +205,7 @@ static int privacy_refresh(struct bl_privacy *p, uint64_t now, enum bl_addr_mode
     case BL_ADDR_MODE_STATIC:
         return bl_privacy_static(p, &ignored);
     case BL_ADDR_MODE_RPA:
-        if (!privacy_has_irk(p))
+        if (!bl_privacy_has_irk(p))
             return -EOPNOTSUPP;
         if (!bl_addr_is_zero(&p->rpa.addr) && now < p->rpa.until)
             return 0;
@@ -231,7 +235,7 @@ int bl_privacy_check(const struct bl_privacy *p, enum bl_privacy_user user, enum
     mode = bl_privacy_mode(p, mode);
     if (mode == BL_ADDR_MODE_PUBLIC)
         return bl_addr_is_zero(&bl_hci_caps(p->radio->hci)->public_addr) ? -EOPNOTSUPP : 0;
-    if (mode == BL_ADDR_MODE_RPA && !privacy_has_irk(p))
+    if (mode == BL_ADDR_MODE_RPA && !bl_privacy_has_irk(p))
         return -EOPNOTSUPP;
     for (unsigned u = 0; u < BL_PRIVACY_USERS; u++)
         if (u != user && p->claims[u] != BL_ADDR_MODE_DEFAULT && p->claims[u] != mode)
@@ -329,6 +333,12 @@ bool bl_privacy_current(const struct bl_privacy *p, struct bl_addr *ret)
     return !bl_addr_is_zero(ret);
 }
 
+/* Whether it is yet to be seen who makes the addresses. */
+static bool privacy_proving(const struct bl_privacy *p, enum bl_addr_mode mode)
+{
+    return mode == BL_ADDR_MODE_RPA && bl_privacy_list_proving(p);
+}
+
 /* A private address counts once the controller has it, or at once where a claim of another kind
  * keeps it from having it and only sets use it. */
 static struct bl_addr privacy_on_air(const struct bl_privacy *p)
@@ -338,7 +348,10 @@ static struct bl_addr privacy_on_air(const struct bl_privacy *p)
 
     if (mode == BL_ADDR_MODE_PUBLIC)
         return bl_hci_caps(p->radio->hci)->public_addr;
-    if (mode == BL_ADDR_MODE_STATIC || bl_addr_eq(value, &p->shared) || privacy_kind(p) != mode)
+    if (mode == BL_ADDR_MODE_RPA && bl_privacy_by_controller(p))
+        return p->list.own;
+    bool there = bl_addr_eq(value, &p->shared) || privacy_kind(p) != mode;
+    if (mode == BL_ADDR_MODE_STATIC || (there && !privacy_proving(p, mode)))
         return *value;
     bool same_kind = p->told.type == ADDR_RANDOM && (p->told.b[5] & 0xc0) == (value->b[5] & 0xc0);
     return same_kind ? p->told : privacy_none;
@@ -376,6 +389,8 @@ bool bl_privacy_step(struct bl_privacy *p, uint64_t now)
     (void)now;
     if (!radio->ready)
         return false;
+    if (bl_privacy_list_ask(p))
+        return true;
     bool settled = bl_addr_is_zero(want) || bl_addr_eq(want, &p->shared) || p->refused;
     bool busy = radio->advertising || radio->scanning || radio->initiating;
     if (settled)
@@ -405,10 +420,10 @@ static void privacy_keep_old(struct bl_privacy *p, uint64_t now)
     enum bl_addr_mode mode = privacy_kind(p);
 
     if (mode == BL_ADDR_MODE_RPA && bl_addr_is_rpa(&p->shared))
-        p->rpa = (struct bl_privacy_private){p->shared, now + privacy_period(p), true};
+        p->rpa = (struct bl_privacy_private){p->shared, now + bl_privacy_period(p), true};
     else if (mode == BL_ADDR_MODE_NRPA && bl_addr_is_nrpa(&p->shared) &&
              !bl_addr_is_zero(&p->shared))
-        p->nrpa = (struct bl_privacy_private){p->shared, now + privacy_period(p), true};
+        p->nrpa = (struct bl_privacy_private){p->shared, now + bl_privacy_period(p), true};
     else
         p->refused = true;
 }
@@ -416,7 +431,8 @@ static void privacy_keep_old(struct bl_privacy *p, uint64_t now)
 void bl_privacy_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_reply *reply)
 {
     if (reply->opcode != BL_CMD_LE_SET_RANDOM_ADDRESS) {
-        bl_privacy_list_reply(p, reply);
+        bl_privacy_list_reply(p, now, reply);
+        privacy_tell(p);
         return;
     }
     if (bl_addr_is_zero(&p->pending))
@@ -436,9 +452,14 @@ void bl_privacy_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_re
 
 /* ---- time ---- */
 
+/* What nobody but the controller would use may be old: changing it would disturb advertising. */
 static bool privacy_expires(const struct bl_privacy *p, enum bl_addr_mode mode)
 {
-    return !bl_addr_is_zero(privacy_value(p, mode)) && privacy_in_use(p, mode);
+    if (mode == BL_ADDR_MODE_RPA && p->radio->listed && bl_privacy_by_controller(p) &&
+        p->claims[BL_PRIVACY_ADV] == mode && p->claims[BL_PRIVACY_SCAN] != mode &&
+        p->claims[BL_PRIVACY_INIT] != mode)
+        return false;
+    return !bl_addr_is_zero(privacy_value(p, mode)) && bl_privacy_in_use(p, mode);
 }
 
 uint64_t bl_privacy_deadline(const struct bl_privacy *p)
@@ -451,7 +472,8 @@ uint64_t bl_privacy_deadline(const struct bl_privacy *p)
         at = p->rpa.until;
     if (privacy_expires(p, BL_ADDR_MODE_NRPA) && p->nrpa.until < at)
         at = p->nrpa.until;
-    return at;
+    uint64_t list = bl_privacy_list_deadline(p);
+    return list < at ? list : at;
 }
 
 static void privacy_renew(struct bl_privacy *p, uint64_t now, enum bl_addr_mode mode,
@@ -463,7 +485,7 @@ static void privacy_renew(struct bl_privacy *p, uint64_t now, enum bl_addr_mode 
         return;
     if (privacy_refresh(p, now, mode) < 0) {
         bl_env_log(p->radio->env, BL_LOG_WARNING, "No new private address: the old one stays");
-        mine->until = now + privacy_period(p);
+        mine->until = now + bl_privacy_period(p);
     }
     mine->used = used;
 }
@@ -474,6 +496,7 @@ void bl_privacy_tick(struct bl_privacy *p, uint64_t now)
         return;
     privacy_renew(p, now, BL_ADDR_MODE_RPA, &p->rpa);
     privacy_renew(p, now, BL_ADDR_MODE_NRPA, &p->nrpa);
+    bl_privacy_list_tick(p, now);
 }
 
 /* ---- life ---- */
@@ -519,6 +542,7 @@ void bl_privacy_configured(struct bl_privacy *p, uint64_t now)
         *own = p->made; /* the owner has not kept it yet; zero where none was made */
     if (!bl_crypto_equal(p->irk, p->radio->config.irk, sizeof(p->irk)))
         p->rpa = (struct bl_privacy_private){0};
+    bl_privacy_list_configured(p);
     if (!p->radio->ready)
         return;
     privacy_prepare(p, now);
@@ -537,6 +561,6 @@ void bl_privacy_reset(struct bl_privacy *p, uint64_t now, bl_status status)
     p->shared = p->pending = p->told = privacy_none;
     p->refused = false;
     p->radio->pause = p->radio->still = false;
-    p->list = (struct bl_privacy_list){0};
+    bl_crypto_wipe(&p->list, sizeof(p->list)); /* all zeros: as it is at first */
     p->changes++;
 }

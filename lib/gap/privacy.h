@@ -30,6 +30,8 @@ enum {
     BL_PRIVACY_CACHE = 4096, /* addresses whose resolution is remembered; a power of two */
 };
 
+enum { BL_PRIVACY_LISTED = 3 }; /* Own_Address_Type: by the list, else random */
+
 struct bl_privacy_cache;
 
 struct bl_privacy_peer { /* who has told us a key */
@@ -47,8 +49,8 @@ struct bl_privacy_private { /* a private address of ours */
 struct bl_privacy_row { /* of the controller's resolving list */
     struct bl_addr addr;
     uint64_t used;
-    bool device_mode; /* it has been told so */
-    bool stale;       /* that key is no more */
+    bool network; /* its privacy mode: network, as a new entry's is, or device */
+    bool stale;   /* that key is no more */
 };
 
 struct bl_privacy_list {
@@ -61,6 +63,13 @@ struct bl_privacy_list {
     uint64_t wanted_at;
     uint16_t asked; /* the command that is out; 0: none is */
     struct bl_privacy_row asking;
+    /* Our own addresses. */
+    bool dummy, dummy_stale; /* the entry for nobody is there; with a key that is no more */
+    uint8_t irk[16];         /* ours, in all entries */
+    uint32_t timeout_s;      /* as the controller was told; 0: was not */
+    struct bl_addr own;      /* what it uses for nobody; zero: it has not shown that it can */
+    uint64_t own_since, ask_at;
+    bool ask;
 };
 
 struct bl_privacy {
@@ -98,6 +107,10 @@ void bl_privacy_deinit(struct bl_privacy *p); /* secrets are wiped */
  */
 int bl_privacy_own(struct bl_privacy *p, uint64_t now, enum bl_privacy_user user,
                    enum bl_addr_mode mode, uint8_t *ret_own_type);
+/* Whether the controller makes our RPAs: with Own_Address_Type BL_PRIVACY_LISTED it then uses one
+ * for undirected legacy advertising and the main set, and towards whom bl_privacy_list() is 0. The
+ * random address is one of the host's all the while. */
+bool bl_privacy_by_controller(const struct bl_privacy *p);
 /* What bl_privacy_own() would say of kinds now (0, -EBUSY, -EOPNOTSUPP), claiming nothing: for
  * checking a command's arguments. */
 int bl_privacy_check(const struct bl_privacy *p, enum bl_privacy_user user, enum bl_addr_mode mode);
@@ -127,6 +140,9 @@ int bl_privacy_add_identity(struct bl_privacy *p, const struct bl_addr *identity
                             const uint8_t irk[static 16]);
 void bl_privacy_remove_identity(struct bl_privacy *p, const struct bl_addr *identity);
 bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity);
+/* Whether nobody is to be believed to be who this address on the air names: network privacy mode,
+ * and the identity address of a peer that has a key. */
+bool bl_privacy_refuses(const struct bl_privacy *p, const struct bl_addr *on_air);
 /*
  * Asks for a known identity to be on the controller's resolving list, so that the controller finds
  * the peer by it whatever its address is.
@@ -142,7 +158,15 @@ const uint8_t *bl_privacy_irk(const struct bl_privacy *p, const struct bl_addr *
 void bl_privacy_list_forget(struct bl_privacy *p, const struct bl_addr *identity);
 bool bl_privacy_list_wants(struct bl_privacy *p);
 bool bl_privacy_list_step(struct bl_privacy *p); /* only where nothing is on the air */
-void bl_privacy_list_reply(struct bl_privacy *p, const struct bl_hci_reply *reply);
+bool bl_privacy_list_ask(struct bl_privacy *p);  /* at any time */
+void bl_privacy_list_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_reply *reply);
+uint64_t bl_privacy_list_deadline(const struct bl_privacy *p);
+void bl_privacy_list_tick(struct bl_privacy *p, uint64_t now);
+void bl_privacy_list_configured(struct bl_privacy *p);
+bool bl_privacy_list_proving(const struct bl_privacy *p);
+bool bl_privacy_has_irk(const struct bl_privacy *p);
+bool bl_privacy_in_use(const struct bl_privacy *p, enum bl_addr_mode mode);
+uint64_t bl_privacy_period(const struct bl_privacy *p); /* us */
 
 /* True, and the identity, where addr is an RPA made with the key of one. */
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,

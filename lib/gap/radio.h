@@ -42,6 +42,7 @@ struct bl_radio {
     bool scanning;
     bool initiating;
     bool sets;      /* any extended advertising set is on */
+    bool listed;    /* some advertising has its address from the controller's resolving list */
     unsigned links; /* connections there are, in either role; host.c keeps it */
 
     /* Set by privacy when the shared random address has to change: advertiser (legacy), scanner

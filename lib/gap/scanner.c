@@ -414,7 +414,8 @@ void bl_scanner_event(struct bl_scanner *s, uint64_t now, const struct bl_hci_ev
     if (e->kind != BL_HCI_EV_REPORT)
         return;
     s->received++;
-    if (s->used == s->waiting) {
+    if (s->used == s->waiting ||
+        (!e->adv.resolved && !r->anonymous && bl_privacy_refuses(s->privacy, &r->addr))) {
         s->unwanted++;
         return;
     }

@@ -71,6 +71,8 @@ static const struct bl_cmd_row cmd_rows[] = {
     {BL_CMD_LE_CLEAR_RESOLVING_LIST, 0, 0, 1, BIT(34, 5), COMPLETE, "LE Clear Resolving List"},
     {BL_CMD_LE_READ_RESOLVING_LIST_SIZE, 0, 0, 2, BIT(34, 6), COMPLETE,
      "LE Read Resolving List Size"},
+    {BL_CMD_LE_READ_LOCAL_RPA, 7, 7, 7, BIT(35, 0), COMPLETE,
+     "LE Read Local Resolvable Address"},
     {BL_CMD_LE_SET_ADDRESS_RESOLUTION, 1, 1, 1, BIT(35, 1), COMPLETE,
      "LE Set Address Resolution Enable"},
     {BL_CMD_LE_SET_RPA_TIMEOUT, 2, 2, 1, BIT(35, 2), COMPLETE,

@@ -473,7 +473,7 @@ START_TEST(a_list_that_is_full_leaves_the_others_to_the_host)
     uint16_t id;
     bl_op op;
 
-    config.resolving_list_size = _i == 0 ? 1 : 16;
+    config.resolving_list_size = _i == 0 ? 2 : 16; /* one for ourselves */
     begin(&config, 2);
     struct bl_bond b = {.identity = stack_addr(s, C), .has_irk = true};
     bl_host_get_config(s->end[C].host, &theirs);
@@ -535,7 +535,375 @@ START_TEST(a_list_that_is_refused_leaves_all_to_the_host)
 }
 END_TEST
 
+/* ---- network privacy mode ---- */
+
+static void insist_on_privacy(bool list)
+{
+    struct bl_config mine;
+
+    bl_host_get_config(s->end[B].host, &mine);
+    mine.network_privacy = true;
+    mine.resolving_list = list;
+    ck_assert_int_eq(bl_host_set_config(s->end[B].host, s->now, &mine), 0);
+}
+
+/* A has a key and uses its identity address all the same: B knows nobody of that name. The host
+ * alone, and the controller's list; direct and automatic. */
+START_TEST(network_privacy_takes_nobody_for_a_peer_under_its_identity_address)
+{
+    struct bl_air_config config = config_of(_i % 3);
+    struct bl_scan_params scan = {
+        .interval_us = 30000, .window_us = 30000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t id;
+    bl_op op;
+
+    begin(&config, 900);
+    insist_on_privacy(_i >= 3);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900);
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &scan, &id, &op), 0);
+    uint16_t adv = advertise(true);
+    connect_to(&identity, false, 3000, &op);
+    ck_assert_uint_eq(stack_done(s, B, op, 6 * S).done.status, BL_TIMEOUT);
+    uint16_t attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, 3 * S);
+    ck_assert_uint_eq(stack_count(s, A, BL_EV_CONNECTED), 0);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_CONNECTED), 0);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_REPORT), 0);
+    set_addr_mode(A, BL_ADDR_MODE_RPA, 900);
+    stop_advertising(adv);
+    advertise(true);
+    is_connected(5 * S);
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(network_privacy_finds_private_addresses)
+{
+    struct bl_air_config config = config_of(_i % 3);
+    bl_op op;
+
+    begin(&config, 2);
+    insist_on_privacy(_i >= 3);
+    uint16_t attempt = connect_to(&identity, true, 0, &op);
+    stack_run(s, 3 * S);
+    for (int i = 0; i < 2; i++) {
+        advertise(true);
+        uint16_t conn = is_connected(5 * S);
+        stack_run(s, 3 * S);
+        disconnect(conn);
+    }
+    ck_assert_int_eq(bl_connect_cancel(s->end[B].host, s->now, attempt), 0);
+    advertise(true);
+    connect_to(&identity, false, 3000, &op);
+    is_connected(3 * S);
+    is_at_rest(B);
+    stack_free(s);
+}
+END_TEST
+
+/* A connects to B, first as anybody who has its address could, then as itself. */
+START_TEST(network_privacy_lets_nobody_in_under_a_peers_identity_address)
+{
+    struct bl_air_config config = config_of(_i);
+    struct bl_adv_params adv = {.interval_us = 100000,
+                                .connectable = true,
+                                .resume = true,
+                                .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_connect_params to = {.scan_duration_ms = 2000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t id;
+    bl_op op;
+
+    begin(&config, 900);
+    insist_on_privacy(false);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900);
+    to.peer = stack_addr(s, B);
+    ck_assert_int_eq(bl_advertise(s->end[B].host, s->now, 0, &adv, &id, &op), 0);
+    ck_assert_int_eq(bl_connect(s->end[A].host, s->now, &to, &id, &op), 0);
+    stack_run(s, 3 * S);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_CONNECTED), 0);
+    ck_assert_uint_eq(stack_count(s, B, BL_EV_ADV_STOPPED), 0);
+    ck_assert_uint_eq(stack_count(s, A, BL_EV_CONNECTED), stack_count(s, A, BL_EV_DISCONNECTED));
+    set_addr_mode(A, BL_ADDR_MODE_RPA, 900);
+    ck_assert_int_eq(bl_connect(s->end[A].host, s->now, &to, &id, &op), 0);
+    struct bl_event e = stack_wait(s, B, BL_EV_CONNECTED, 3 * S);
+    ck_assert(bl_addr_eq(&e.connected.peer, &identity));
+    stack_free(s);
+}
+END_TEST
+
 /* ---- our own ---- */
+
+enum { OURS = BL_AIR_LIST_FROZEN + 1, OWN_KINDS }; /* kinds of list; OURS: as configured, none */
+
+/* By whom A's addresses are made: controllers of three ages, with each kind of list. */
+static struct bl_air_config own_config(int i)
+{
+    struct bl_air_config config = config_of(i % 3);
+
+    if (i / 3 < OURS)
+        config.list = (enum bl_air_list)(i / 3);
+    return config;
+}
+
+static void begin_own(int i, uint32_t timeout_s)
+{
+    struct bl_air_config config = own_config(i);
+    struct bl_config mine;
+
+    s = stack_new_off(11, 3, &config);
+    for (size_t end = 0; end < 3; end++) {
+        bl_op op;
+        bl_host_get_config(s->end[end].host, &mine);
+        if (end == A) {
+            mine.addr_mode = BL_ADDR_MODE_RPA;
+            mine.rpa_timeout_s = timeout_s;
+            mine.resolving_list = i / 3 < OURS;
+            ck_assert_int_eq(bl_host_set_config(s->end[A].host, s->now, &mine), 0);
+        }
+        ck_assert_int_eq(bl_host_start(s->end[end].host, s->now, &op), 0);
+        stack_done(s, end, op, S);
+    }
+    stack_forget(s);
+    identity = config.public;
+    identity.b[0] = 0x10;
+    bl_air_watch(s->air, s->end[A].controller, &identity);
+}
+
+static struct bl_addr on_air(enum bl_air_use use)
+{
+    return bl_air_own(s->air, s->end[A].controller, use);
+}
+
+/* Moves time until the address on the air has changed, at most by us; the new one. */
+static struct bl_addr changed(enum bl_air_use use, const struct bl_addr *from, uint64_t us)
+{
+    struct bl_addr now = on_air(use);
+
+    for (uint64_t end = s->now + us; s->now < end && bl_addr_eq(&now, from); now = on_air(use))
+        stack_run(s, 50000);
+    ck_assert(!bl_addr_eq(&now, from));
+    ck_assert(bl_addr_is_rpa(&now));
+    return now;
+}
+
+/* The address changes while we advertise, by whomever it is made. It is told, and the controller
+ * that makes it is left alone by its host. */
+START_TEST(the_address_changes_while_we_advertise)
+{
+    bool by_controller = _i / 3 == BL_AIR_LIST_WORKS && _i % 3 != 2;
+
+    begin_own(_i, 2);
+    advertise(true);
+    stack_run(s, 12 * S); /* also for one whose address stays to be found out */
+    struct bl_addr mine = on_air(BL_AIR_USE_ADV);
+    for (int i = 0; i < 4; i++) {
+        uint64_t packets = s->end[A].packets_out;
+        mine = changed(BL_AIR_USE_ADV, &mine, 3 * S);
+        struct bl_addr told = stack_addr(s, A);
+        ck_assert(bl_addr_eq(&told, &mine) || by_controller);
+        if (by_controller)
+            ck_assert_uint_le(s->end[A].packets_out - packets, 4); /* it is asked, every second */
+    }
+    stack_forget(s);
+    stack_run(s, 10 * S);
+    ck_assert_uint_ge(stack_count(s, A, BL_EV_ADDRESS_CHANGED), 4);
+    ck_assert_uint_eq(bl_air_watched(s->air, s->end[A].controller), 0);
+    stack_free(s);
+}
+END_TEST
+
+/* With an active scan, whose requests carry it, alone and beside advertising. */
+START_TEST(the_address_changes_while_we_scan)
+{
+    struct bl_adv_params adv = {
+        .interval_us = 100000, .scannable = true, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_scan_params scan = {.interval_us = 30000,
+                                  .window_us = 30000,
+                                  .active = true,
+                                  .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_addr mine = {0};
+    uint16_t id;
+    bl_op op;
+
+    begin_own(_i, 2);
+    ck_assert_int_eq(bl_advertise(s->end[B].host, s->now, 0, &adv, &id, &op), 0);
+    ck_assert_int_eq(bl_scan(s->end[A].host, s->now, &scan, &id, &op), 0);
+    for (int i = 0; i < 8; i++) {
+        mine = changed(BL_AIR_USE_SCAN, &mine, 3 * S);
+        if (i == 4)
+            advertise(true);
+    }
+    ck_assert_uint_eq(bl_air_watched(s->air, s->end[A].controller), 0);
+    stack_free(s);
+}
+END_TEST
+
+static void command(size_t end, uint16_t opcode, const uint8_t *params, size_t n)
+{
+    bl_op op;
+
+    ck_assert_int_eq(bl_hci_command(s->end[end].host, s->now, opcode, params, n, &op), 0);
+    ck_assert_uint_eq(stack_done(s, end, op, S).done.reply.status, 0);
+}
+
+/* A bonded peer that A looks for by the list directs its advertising at A, by an address that its
+ * controller has made of A's key. */
+START_TEST(what_a_listed_peer_directs_at_us_is_for_us)
+{
+    struct bl_bond b = {.has_irk = true};
+    struct bl_connect_params to = {.scan_duration_ms = 3000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint8_t entry[39] = {0}, directed[15] = {0xa0, 0, 0xa0, 0, 4, 2, 0}, on = 1;
+    struct bl_config config;
+    uint16_t id;
+    bl_op op;
+
+    begin_own(1, 900);
+    b.identity = to.peer = stack_addr(s, B);
+    bl_host_get_config(s->end[B].host, &config);
+    memcpy(b.irk, config.irk, 16);
+    memcpy(entry + 23, config.irk, 16);
+    ck_assert_int_eq(bl_bond_add(s->end[A].host, s->now, &b), 0);
+    bl_host_get_config(s->end[A].host, &config);
+    config.network_privacy = true; /* for which this old a controller's list will do */
+    ck_assert_int_eq(bl_host_set_config(s->end[A].host, s->now, &config), 0);
+    ck_assert_int_eq(bl_connect(s->end[A].host, s->now, &to, &id, &op), 0);
+    memcpy(entry + 1, identity.b, 6);
+    memcpy(entry + 7, config.irk, 16);
+    memcpy(directed + 7, identity.b, 6);
+    directed[13] = 7;
+    command(B, BL_CMD_LE_ADD_RESOLVING_LIST, entry, sizeof(entry));
+    command(B, BL_CMD_LE_SET_ADDRESS_RESOLUTION, &on, 1);
+    command(B, BL_CMD_LE_SET_ADV_PARAMS, directed, sizeof(directed));
+    command(B, BL_CMD_LE_SET_ADV_ENABLE, &on, 1);
+    ck_assert_uint_eq(stack_done(s, A, op, 3 * S).done.status, BL_OK);
+    struct bl_addr mine = on_air(BL_AIR_USE_INIT);
+    ck_assert(bl_addr_is_rpa(&mine));
+    ck_assert_uint_eq(bl_air_watched(s->air, s->end[A].controller), 0);
+    stack_free(s);
+}
+END_TEST
+
+static uint32_t draw(uint32_t *state, uint32_t n)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % n;
+}
+
+static void do_something(uint32_t *state)
+{
+    static const uint16_t faulty[] = {
+        BL_CMD_LE_ADD_RESOLVING_LIST, BL_CMD_LE_SET_ADDRESS_RESOLUTION,
+        BL_CMD_LE_READ_LOCAL_RPA,     BL_CMD_LE_SET_RPA_TIMEOUT,
+        BL_CMD_LE_SET_PRIVACY_MODE,   BL_CMD_LE_SET_RANDOM_ADDRESS,
+        BL_CMD_LE_SET_ADV_PARAMS,     BL_CMD_LE_SET_EXT_ADV_PARAMS};
+    struct bl_host *host = s->end[A].host;
+    struct bl_addr theirs = stack_addr(s, 1 + draw(state, 2));
+    uint32_t k = draw(state, 16);
+    struct bl_adv_params adv = {.interval_us = 30000,
+                                .connectable = k & 1,
+                                .scannable = k & 2,
+                                .resume = k & 4,
+                                .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_scan_params scan = {.interval_us = 30000,
+                                  .window_us = 15000,
+                                  .active = true,
+                                  .duration_ms = k & 1 ? 300 : 0,
+                                  .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_connect_params to = {.peer = theirs,
+                                   .scan_duration_ms = 500,
+                                   .automatic = k & 1,
+                                   .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_bond bond = {.identity = theirs, .has_irk = true, .irk = {(uint8_t)k, 9}};
+    uint16_t id;
+    bl_op op;
+
+    switch (draw(state, 12)) {
+    case 0:
+    case 1:
+        adv.has_directed = k == 15;
+        adv.directed = theirs;
+        adv.connectable |= adv.has_directed;
+        adv.scannable &= !adv.has_directed;
+        (void)bl_advertise(host, s->now, (uint16_t)(k & 8 ? draw(state, 4) : 0), &adv, &id, &op);
+        break;
+    case 2:
+        (void)bl_advertise_stop(host, s->now, (uint16_t)draw(state, 6), NULL);
+        break;
+    case 3:
+        (void)bl_scan(host, s->now, &scan, &id, &op);
+        break;
+    case 4:
+        (void)bl_scan_stop(host, s->now, (uint16_t)draw(state, 6), NULL);
+        break;
+    case 5:
+    case 6:
+        (void)bl_connect(host, s->now, &to, &id, &op);
+        break;
+    case 7:
+        (void)bl_disconnect(host, s->now, (uint16_t)draw(state, 8), 0, NULL);
+        break;
+    case 8:
+        if (k & 1)
+            (void)bl_bond_add(host, s->now, &bond);
+        else
+            (void)bl_bond_remove(host, s->now, &theirs);
+        break;
+    case 9:
+        set_addr_mode(A, BL_ADDR_MODE_RPA, 1 + k % 3);
+        break;
+    case 10:
+        (void)bl_air_fault_command(s->air, s->end[A].controller, faulty[draw(state, 8)],
+                                   k & 1 ? BL_AIR_ANSWER_STATUS : BL_AIR_NEVER_ANSWER, 0x0c, 1);
+        break;
+    case 11:
+        if (k == 0 || !bl_host_ready(host)) {
+            bl_host_stop(host, s->now);
+            bl_air_power_off(s->air, s->now, s->end[A].controller);
+            bl_air_power_on(s->air, s->now, s->end[A].controller);
+            (void)bl_host_start(host, s->now, &op);
+        }
+        break;
+    }
+}
+
+/* Whatever is done in whatever order, with whatever goes wrong. */
+START_TEST(the_identity_address_is_never_on_the_air)
+{
+    struct bl_adv_params adv = {.interval_us = 50000,
+                                .connectable = true,
+                                .resume = true,
+                                .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint32_t state = (uint32_t)_i;
+    uint16_t id;
+    bl_op op;
+
+    begin_own(_i % (3 * OWN_KINDS), 1);
+    for (size_t end = B; end <= C; end++)
+        ck_assert_int_eq(bl_advertise(s->end[end].host, s->now, 0, &adv, &id, &op), 0);
+    for (int i = 0; i < 300; i++) {
+        do_something(&state);
+        stack_run(s, draw(&state, 200000));
+        ck_assert_uint_eq(bl_air_watched(s->air, s->end[A].controller), 0);
+    }
+    struct bl_addr used = on_air((enum bl_air_use)draw(&state, BL_AIR_USES));
+    ck_assert(bl_addr_is_zero(&used) || bl_addr_is_rpa(&used));
+    bl_air_violations_clear(s->air); /* of commands after one that was lost */
+    stack_free(s);
+}
+END_TEST
+
+/* That would be seen. */
+START_TEST(the_identity_address_is_on_the_air_where_it_may_be)
+{
+    begin_own(0, 900);
+    set_addr_mode(A, BL_ADDR_MODE_PUBLIC, 900);
+    advertise(true);
+    stack_run(s, S);
+    ck_assert_uint_ge(bl_air_watched(s->air, s->end[A].controller), 5);
+    stack_free(s);
+}
+END_TEST
 
 /* B advertises and scans with private addresses too; A, who has B's key, knows it throughout. */
 START_TEST(our_own_addresses_change_under_a_bonded_peer_that_knows_us)
@@ -599,6 +967,15 @@ int main(void)
     tcase_add_loop_test(t, a_list_that_is_full_leaves_the_others_to_the_host, 0, 2);
     tcase_add_loop_test(t, a_list_that_is_refused_leaves_all_to_the_host, 0, 12);
     suite_add_tcase(suite, t);
+    tcase_add_loop_test(t, network_privacy_takes_nobody_for_a_peer_under_its_identity_address, 0,
+                        6);
+    tcase_add_loop_test(t, network_privacy_finds_private_addresses, 0, 6);
+    tcase_add_loop_test(t, network_privacy_lets_nobody_in_under_a_peers_identity_address, 0, 3);
+    tcase_add_loop_test(t, the_address_changes_while_we_advertise, 0, 3 * OWN_KINDS);
+    tcase_add_loop_test(t, the_address_changes_while_we_scan, 0, 3 * OWN_KINDS);
+    tcase_add_test(t, what_a_listed_peer_directs_at_us_is_for_us);
+    tcase_add_loop_test(t, the_identity_address_is_never_on_the_air, 0, 60);
+    tcase_add_test(t, the_identity_address_is_on_the_air_where_it_may_be);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

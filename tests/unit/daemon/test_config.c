@@ -88,7 +88,8 @@ START_TEST(every_key_is_taken)
                        "accept-max-timeout-ms = 6009\n"
                        "gap-name-writable = yes\n"
                        "pair-again = yes\n"
-                       "resolving-list = yes\n"
+                       "resolving-list = no\n"
+                       "privacy-mode = network\n"
                        "bonds-any-controller = yes\n"
                        "min-key-size = 7\n"
                        "preferred-min-interval-us = 15001\n"
@@ -97,7 +98,8 @@ START_TEST(every_key_is_taken)
                        "preferred-timeout-ms = 32000\n") == 0,
                   "%s", said);
     ck_assert(config.adapter.host.pair_again);
-    ck_assert(config.adapter.host.resolving_list);
+    ck_assert(!config.adapter.host.resolving_list);
+    ck_assert(config.adapter.host.network_privacy);
     ck_assert(config.adapter.bonds_any_controller);
     ck_assert_uint_eq(config.n_specs, 2);
     ck_assert_str_eq(config.specs[0].name, "hci1");
@@ -165,6 +167,8 @@ START_TEST(an_empty_file_gives_the_defaults_of_the_api)
     ck_assert_uint_eq(a.bus.mtu, 256);
     ck_assert_uint_eq(a.bus.io, 3);
     ck_assert_uint_eq(a.bus.pairable_timeout, 0);
+    ck_assert(config.adapter.host.resolving_list && !config.adapter.host.network_privacy);
+    ck_assert_uint_eq(config.adapter.host.rpa_timeout_s, 0); /* 900 */
 }
 END_TEST
 
@@ -219,6 +223,8 @@ START_TEST(mistakes_name_file_and_line)
         {"[adapter]\nmtu = 518\n", 2, "517"},
         {"[adapter]\nio = 5\n", 2, "4"},
         {"[adapter]\nrpa-timeout = 0\n", 2, "41400"},
+        {"[adapter]\nrpa-timeout = 41401\n", 2, "41400"},
+        {"[adapter]\nprivacy-mode = yes\n", 2, "device or network"},
         {"[adapter]\naccept-min-interval-us = 7499\n", 2, "7500"},
         {"[adapter]\naccept-max-interval-us = 10000\naccept-min-interval-us = 20000\n", 3, "more"},
         {"[adapter]\naccept-max-latency = 500\n", 2, "499"},

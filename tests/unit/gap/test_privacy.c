@@ -718,7 +718,7 @@ static void listed(unsigned i)
     ck_assert_int_eq(list_numbered(i), 0);
 }
 
-START_TEST(a_peer_is_listed_in_device_mode_without_a_local_key)
+START_TEST(a_peer_is_listed_in_device_mode)
 {
     gap_world_ready(w);
     ck_assert_int_eq(list_numbered(1), -EOPNOTSUPP); /* it has no key */
@@ -867,6 +867,230 @@ START_TEST(a_controller_without_device_mode_or_a_list_is_not_used)
 }
 END_TEST
 
+START_TEST(in_network_mode_an_entry_stays_as_it_is_when_new)
+{
+    w->radio.config.network_privacy = true;
+    fake_hci_deny(w->hci, MODE);
+    gap_world_ready(w);
+    add_numbered(1);
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    gap_world_do(w, ADD, NULL);
+    gap_world_do(w, ENABLE, "01");
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), 0);
+}
+END_TEST
+
+START_TEST(another_mode_is_told_of_entries_that_are_there)
+{
+    gap_world_ready(w);
+    add_numbered(1);
+    listed(1);
+    w->radio.config.network_privacy = true;
+    bl_privacy_configured(&w->privacy, w->now);
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    gap_world_do(w, MODE, "00 010007000000 00");
+    gap_world_quiet(w);
+    ck_assert_int_eq(list_numbered(1), 0);
+}
+END_TEST
+
+START_TEST(in_network_mode_an_identity_address_is_nobodys)
+{
+    struct bl_addr a = numbered(1), b = numbered(2);
+
+    gap_world_ready(w);
+    add_numbered(1);
+    ck_assert(!bl_privacy_refuses(&w->privacy, &a));
+    w->radio.config.network_privacy = true;
+    ck_assert(bl_privacy_refuses(&w->privacy, &a));
+    ck_assert(!bl_privacy_refuses(&w->privacy, &b));
+    bl_privacy_remove_identity(&w->privacy, &a);
+    ck_assert(!bl_privacy_refuses(&w->privacy, &a));
+}
+END_TEST
+
+/* ---- our own addresses by the list ---- */
+
+#define TIMEOUT_CMD BL_CMD_LE_SET_RPA_TIMEOUT
+#define READ        BL_CMD_LE_READ_LOCAL_RPA
+#define NOBODY      "00 000000000000"
+#define OUR_KEY     "0102030405060708090a0b0c0d0e0f10"
+#define NO_KEY      "00000000000000000000000000000000"
+
+static unsigned warnings;
+
+static void count_warnings(void *ctx, enum bl_log_level level, const char *text)
+{
+    (void)ctx, (void)text;
+    warnings += level == BL_LOG_WARNING;
+}
+
+/* An RPA of that key. */
+static struct bl_addr rpa_of(const uint8_t key[16], uint8_t n)
+{
+    struct bl_addr a = {ADDR_RANDOM, {0, 0, 0, n, 1, 0x40}};
+
+    ck_assert_int_eq(bl_crypto_ah(key, a.b + 3, a.b), 0);
+    return a;
+}
+
+static void tells_own(const struct fake_cmd *read, const uint8_t *bytes, size_t n)
+{
+    struct bl_hci_reply reply = fake_hci_reply(read, 0, bytes, n);
+
+    w->radio.outstanding = false;
+    bl_privacy_reply(&w->privacy, w->now, &reply);
+}
+
+/* Up to the question what the controller makes of our key. */
+static const struct fake_cmd *asked_for_own(void)
+{
+    w->env.log = count_warnings;
+    warnings = 0;
+    with_irk(BL_ADDR_MODE_RPA);
+    w->radio.config.resolving_list = true;
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_do(w, TIMEOUT_CMD, "84 03");
+    ck_assert(w->radio.still && w->radio.pause);
+    gap_world_do(w, ADD, NOBODY NO_KEY OUR_KEY);
+    gap_world_do(w, ENABLE, "01");
+    return gap_world_expect(w, READ, NOBODY);
+}
+
+START_TEST(rpas_are_the_controllers_once_it_has_shown_one)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1), b = rpa_of(test_irk, 2);
+    struct bl_event e;
+
+    ck_assert(!bl_privacy_by_controller(&w->privacy));
+    ck_assert(!gap_world_event(w, &e)); /* nor is the host's told before that */
+    tells_own(read, a.b, 6);
+    ck_assert(bl_privacy_by_controller(&w->privacy));
+    assert_address_changed(&a);
+    gap_world_quiet(w);
+    ck_assert(!w->radio.still && !w->radio.pause);
+
+    ck_assert_uint_eq(bl_privacy_deadline(&w->privacy), w->now + PERIOD_US);
+    w->now += PERIOD_US;
+    w->radio.sets = w->radio.listed = true;
+    bl_privacy_tick(&w->privacy, w->now);
+    read = gap_world_expect(w, READ, NOBODY);
+    ck_assert(!w->radio.still && !w->radio.pause);
+    tells_own(read, b.b, 6);
+    assert_address_changed(&b);
+    ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
+/* Refused, lost, nothing, cut short, made of another key, no RPA at all. */
+START_TEST(a_controller_that_shows_none_leaves_rpas_to_the_host)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr theirs = rpa_of(sample_irk, 1), ours = rpa_of(test_irk, 1), current;
+    uint8_t nothing[6] = {0}, fixed[6] = {1, 2, 3, 4, 5, 0xc6};
+
+    if (_i == 0)
+        gap_world_answer(w, read, BL_HCI_UNKNOWN_CONNECTION);
+    else if (_i == 1)
+        gap_world_lose(w, read);
+    else
+        tells_own(read,
+                  _i == 2   ? nothing
+                  : _i == 3 ? ours.b
+                  : _i == 4 ? theirs.b
+                            : fixed,
+                  _i == 3 ? 5 : 6);
+    ck_assert(!bl_privacy_by_controller(&w->privacy));
+    if (_i >= 2)
+        gap_world_step(w);
+    gap_world_do(w, ENABLE, "00");
+    gap_world_quiet(w);
+    ck_assert_uint_eq(warnings, 1);
+    ck_assert(!w->radio.still && !w->radio.pause);
+    ck_assert(bl_privacy_current(&w->privacy, &current));
+    assert_our_rpa(&current);
+    ck_assert(bl_addr_eq(&current, &w->privacy.shared));
+    assert_address_changed(&current);
+    w->now += PERIOD_US;
+    bl_privacy_tick(&w->privacy, w->now);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_quiet(w);
+}
+END_TEST
+
+/* Asked for again, soon, and not for ever; where it is not on the air nobody minds. */
+START_TEST(a_controller_that_keeps_its_rpa_loses_our_trust)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1);
+    uint64_t since = w->now;
+    bool used = _i;
+
+    tells_own(read, a.b, 6);
+    for (unsigned n = 0; n < 40 && bl_privacy_by_controller(&w->privacy); n++) {
+        const struct fake_cmd *cmd;
+        w->radio.sets = w->radio.listed = used;
+        w->now = bl_privacy_deadline(&w->privacy);
+        bl_privacy_tick(&w->privacy, w->now);
+        gap_world_step(w);
+        while ((cmd = fake_hci_take(w->hci)) != NULL) {
+            if (cmd->opcode == READ)
+                tells_own(cmd, a.b, 6);
+            else
+                gap_world_answer(w, cmd, 0);
+        }
+    }
+    ck_assert_int_ne(bl_privacy_by_controller(&w->privacy), used);
+    ck_assert_uint_eq(warnings, used);
+    if (used) {
+        ck_assert_uint_ge(w->now - since, 2 * (uint64_t)PERIOD_US);
+        ck_assert_uint_le(w->now - since, 3 * (uint64_t)PERIOD_US);
+    }
+}
+END_TEST
+
+START_TEST(another_key_of_ours_is_shown_anew)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1);
+
+    tells_own(read, a.b, 6);
+    add_numbered(1);
+    listed(1);
+    w->radio.config.irk[0] = 0x77;
+    bl_privacy_configured(&w->privacy, w->now);
+    ck_assert(!bl_privacy_by_controller(&w->privacy));
+    ck_assert_int_eq(list_numbered(1), -EAGAIN);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_do(w, REMOVE, "00 010007000000");
+    gap_world_do(w, REMOVE, NOBODY);
+    gap_world_do(w, ADD, NOBODY NO_KEY "7702030405060708090a0b0c0d0e0f10");
+    read = gap_world_expect(w, READ, NOBODY);
+    a = rpa_of(w->radio.config.irk, 1);
+    tells_own(read, a.b, 6);
+    ck_assert(bl_privacy_by_controller(&w->privacy));
+    listed(1);
+}
+END_TEST
+
+START_TEST(without_what_it_takes_rpas_are_the_hosts)
+{
+    static const uint16_t needed[] = {ADD, REMOVE, ENABLE, TIMEOUT_CMD, READ};
+
+    with_irk(BL_ADDR_MODE_RPA);
+    w->radio.config.resolving_list = _i != 5;
+    if (_i < 5)
+        fake_hci_deny(w->hci, needed[_i]);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_quiet(w);
+    ck_assert(!bl_privacy_by_controller(&w->privacy));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("privacy");
@@ -912,13 +1136,21 @@ int main(void)
     tcase_add_test(peers, a_change_of_identities_leaves_what_is_known_of_the_others);
     tcase_add_test(peers, answers_are_true_through_a_long_life_of_changes);
     tcase_add_test(peers, identity_without_key_or_memory_is_refused);
-    tcase_add_test(peers, a_peer_is_listed_in_device_mode_without_a_local_key);
+    tcase_add_test(peers, a_peer_is_listed_in_device_mode);
     tcase_add_loop_test(peers, the_list_changes_while_nothing_is_on_the_air, 0, 3);
     tcase_add_test(peers, a_full_list_keeps_who_was_used_lately);
     tcase_add_loop_test(peers, a_key_that_goes_or_changes_leaves_the_list, 0, 2);
     tcase_add_test(peers, a_key_that_goes_while_it_is_being_listed_leaves_too);
     tcase_add_loop_test(peers, what_goes_wrong_ends_the_use_of_the_list_until_a_reset, 0, 9);
     tcase_add_loop_test(peers, a_controller_without_device_mode_or_a_list_is_not_used, 0, 3);
+    tcase_add_test(peers, in_network_mode_an_entry_stays_as_it_is_when_new);
+    tcase_add_test(peers, another_mode_is_told_of_entries_that_are_there);
+    tcase_add_test(peers, in_network_mode_an_identity_address_is_nobodys);
+    tcase_add_test(own_case, rpas_are_the_controllers_once_it_has_shown_one);
+    tcase_add_loop_test(own_case, a_controller_that_shows_none_leaves_rpas_to_the_host, 0, 6);
+    tcase_add_loop_test(own_case, a_controller_that_keeps_its_rpa_loses_our_trust, 0, 2);
+    tcase_add_test(own_case, another_key_of_ours_is_shown_anew);
+    tcase_add_loop_test(own_case, without_what_it_takes_rpas_are_the_hosts, 0, 6);
     suite_add_tcase(suite, own_case);
     suite_add_tcase(suite, peers);
     return gap_world_main(suite);
