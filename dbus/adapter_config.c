@@ -28,7 +28,7 @@ static const struct row ROWS[] = {
     {"AddrMode", 'y', FIELD(addr_mode), 0, BL_ADDR_MODE_NRPA, true},
     {"GapName", 's', FIELD(gap_name), 0, 248, true}, /* Core 5.4, Vol 3, Part C, 12.1 */
     {"Appearance", 'q', FIELD(appearance), 0, UINT16_MAX, true},
-    {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024, false},
+    {"RxBuf", 'u', FIELD(rx_buf), 512, 16 * 1024 * 1024, true},
     {"Mtu", 'q', FIELD(mtu), 23, 517, true},
     {"Bond", 'b', FIELD(bond), 0, 1, true},
     {"Mitm", 'b', FIELD(mitm), 0, 1, true},
@@ -115,6 +115,7 @@ static void tell_host(struct bus_adapter *a, bool addr_mode)
     if (addr_mode)
         config.addr_mode = (enum bl_addr_mode)a->config.addr_mode;
     config.mtu = a->config.mtu;
+    config.rx_buf = a->config.rx_buf;
     config.bond = a->config.bond;
     config.mitm = a->config.mitm;
     config.io = a->config.io;

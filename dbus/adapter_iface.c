@@ -341,9 +341,13 @@ static int get_features(sd_bus *sd, const char *path, const char *interface, con
         const char *name;
     } rows[] = {
         {true, "le-secure-connections"}, /* the curve is ours */
-        {info->data_length, "data-length"}, {info->le_2m, "2m-phy"},
-        {info->le_coded, "coded-phy"},      {info->extended_advertising, "extended-advertising"},
-        {info->privacy, "privacy"},         {info->param_request, "connection-parameter-request"},
+        {info->data_length, "data-length"},
+        {info->le_2m, "2m-phy"},
+        {info->le_coded, "coded-phy"},
+        {info->extended_advertising, "extended-advertising"},
+        {true, "l2cap-ecred"}, /* the host's too */
+        {info->privacy, "privacy"},
+        {info->param_request, "connection-parameter-request"},
     };
     (void)sd, (void)path, (void)interface, (void)property, (void)error;
     int r = sd_bus_message_open_container(reply, 'a', "s");

@@ -16,6 +16,7 @@
 #include "conn.h"
 #include "gattc.h"
 #include "gatts.h"
+#include "l2cap.h"
 #include "link.h"
 #include "observer.h"
 #include "pairing.h"
@@ -62,11 +63,17 @@ static bus_event_fn *const HANDLERS[][MOST] = {
     [BL_EV_KEYPRESS] = {bus_pairing_on_keypress},
     [BL_EV_BOND] = {bus_pairing_on_bond},
     [BL_EV_IDENTITY] = {bus_conn_on_identity},
-    [BL_EV_DISCONNECTED] = {bus_pairing_on_disconnected, bus_gatts_on_disconnected,
-                            bus_characteristic_on_disconnected, bus_gattc_on_disconnected,
-                            bus_link_on_disconnected, bus_central_on_disconnected,
-                            bus_peripheral_on_disconnected, bus_conn_on_disconnected,
-                            bus_central_on_gone},
+    [BL_EV_L2CAP_ACCEPT] = {bus_l2cap_on_accept},
+    [BL_EV_L2CAP_CONNECTED] = {bus_l2cap_on_connected},
+    [BL_EV_L2CAP_DISCONNECTED] = {bus_l2cap_on_ended},
+    [BL_EV_L2CAP_RECEIVED] = {bus_l2cap_on_received},
+    [BL_EV_L2CAP_SEND_READY] = {bus_l2cap_on_send_ready},
+    [BL_EV_L2CAP_RECONFIGURED] = {bus_l2cap_on_reconfigured},
+    [BL_EV_DISCONNECTED] = {bus_l2cap_on_disconnected, bus_pairing_on_disconnected,
+                            bus_gatts_on_disconnected, bus_characteristic_on_disconnected,
+                            bus_gattc_on_disconnected, bus_link_on_disconnected,
+                            bus_central_on_disconnected, bus_peripheral_on_disconnected,
+                            bus_conn_on_disconnected, bus_central_on_gone},
 };
 
 void bus_adapter_event(struct bus_adapter *a, const struct bl_event *e)

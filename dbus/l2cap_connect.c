@@ -53,7 +53,7 @@ static void connect_refused(struct connect_call *c, bl_status status)
     const struct bus_owner *owner = c->pair.call.owner;
 
     c->refused = true;
-    if (owner)
+    if (owner && !c->abandoned)
         bus_emit(c->pair.call.adapter, bus_owner_bit(owner), L2CAP_INTERFACE, "Disconnected",
                  "qqqq", c->conn, 0, c->params.psm, status);
 }

@@ -472,7 +472,7 @@ int bus_l2cap_method_acquire(sd_bus_message *m, void *userdata, sd_bus_error *er
     struct bus_owner *owner;
     struct bus_channel *ch;
     bool wait;
-    int fd;
+    int fd = -1;
 
     int r = bus_l2cap_enter(a, m, bus_l2cap_method_acquire, &owner, &ch, error);
     if (r != 0)

@@ -10,6 +10,7 @@
 
 #include "conn.h"
 #include "gattc.h"
+#include "l2cap.h"
 #include "socket.h"
 
 #include <errno.h>
@@ -150,6 +151,7 @@ static int method_disconnect(sd_bus_message *m, void *userdata, sd_bus_error *er
     bus_conn_leave(use);
     bus_sub_end_all(owner, conn);
     bus_sockets_end_all(a, owner, conn);
+    bus_l2cap_leave(a, owner, conn);
     return sd_bus_reply_method_return(m, "b", 1);
 }
 

@@ -28,7 +28,7 @@ struct bus_module {
 /* In the order in which they are registered, restored and told of the end. */
 #define BUS_MODULE_TABLE(row)                                                                      \
     row(adapter) row(conn) row(link) row(broadcaster) row(observer) row(central) row(peripheral)   \
-        row(pipe) row(gatts) row(gattc) row(socket) row(characteristic) row(pairing)
+        row(pipe) row(gatts) row(gattc) row(socket) row(characteristic) row(pairing) row(l2cap)
 
 #define BUS_MODULE_ENUM(name) BUS_MODULE_##name,
 enum bus_module_index { BUS_MODULE_TABLE(BUS_MODULE_ENUM) BUS_MODULES };

@@ -207,6 +207,19 @@ int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, uint16_t conn, si
     return 0;
 }
 
+int bus_pipe_claim(struct bus_adapter *a)
+{
+    if (pipes_of(a)->open >= BUS_MAX_PIPES)
+        return -ENOBUFS;
+    pipes_of(a)->open++;
+    return 0;
+}
+
+void bus_pipe_unclaim(struct bus_adapter *a)
+{
+    pipes_of(a)->open--;
+}
+
 static void pipe_linger_over(struct bus_timer *t, uint64_t now)
 {
     struct bus_pipe *p = list_entry(t, struct bus_pipe, linger);

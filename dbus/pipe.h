@@ -35,6 +35,9 @@ struct bus_pipe_ops {
  * that may wait for readers of this connection. 0 or -errno, -ENOBUFS with BUS_MAX_PIPES open. */
 int bus_pipe_new(struct bus_pipe **ret, struct bus_adapter *a, uint16_t conn, size_t max,
                  size_t queue_max, const struct bus_pipe_ops *ops, void *userdata, int *ret_fd);
+/* The descriptor of a socket of another kind, counted with the pipes: 0 or -ENOBUFS. */
+int bus_pipe_claim(struct bus_adapter *a);
+void bus_pipe_unclaim(struct bus_adapter *a);
 /* Hangs up: the client reads what is in its socket, then POLLHUP. What waits here goes on to the
  * socket as the client reads, for half a minute at most; no ops are called any more. NULL is fine;
  * returns NULL. May be called from within ops. */

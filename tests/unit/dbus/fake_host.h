@@ -64,9 +64,43 @@ struct fake_smp {
     unsigned oob; /* 1 tk, 2 r, 4 c: what was given last */
     struct bl_bond bonds[FAKE_BONDS];
     size_t n_bonds;
+    struct bl_security security; /* of every connection */
+};
+
+enum { FAKE_CHANNELS = 16, FAKE_SDUS = 256 };
+
+/* A channel as the stack has it: what was sent is counted and summed up, what is to be read is the
+ * test's to put there (fake_l2cap_put). */
+struct fake_channel {
+    bool there, enhanced;
+    bool disconnecting; /* it was asked to be */
+    bool busy;          /* until SEND_READY, which is the test's */
+    uint16_t conn, cid, peer_mtu;
+    unsigned room; /* SDUs that are taken before it is busy */
+    unsigned sent;
+    size_t sent_octets, last;
+    uint32_t sum; /* of lengths and octets, in order: fake_l2cap_sum() */
+    struct {
+        const uint8_t *p;
+        size_t n;
+    } rx[FAKE_SDUS];
+    size_t n_rx;
+};
+
+struct fake_l2cap {
+    int result;     /* of commands: 0, or -errno */
+    bool no_memory; /* slots are refused */
+    unsigned listens, unlistens, connects, disconnects, reconfigures, replies, commits;
+    struct bl_l2cap_listen listen;   /* the last one */
+    struct bl_l2cap_connect connect; /* the last one */
+    uint32_t request;                /* of the last reply */
+    uint16_t reply, mtu, mps;        /* of the last reply, reconfiguration */
+    bool listening[BL_L2CAP_SPSM_MAX + 1];
+    struct fake_channel channels[FAKE_CHANNELS];
 };
 
 struct bl_host {
+    struct fake_l2cap l2cap;
     struct fake_gatt gatt;
     struct fake_smp smp;
     bool linked; /* bl_conn_info() knows every connection (and says nothing of it) */
@@ -79,3 +113,11 @@ struct bl_host {
     struct bl_config config;
     struct bl_controller_info info;
 };
+
+/* A channel that is there; the events are the test's. */
+struct fake_channel *fake_l2cap_open(struct bl_host *host, uint16_t conn, uint16_t cid,
+                                     uint16_t peer_mtu);
+struct fake_channel *fake_l2cap_find(struct bl_host *host, uint16_t conn, uint16_t cid);
+/* An SDU to be read; borrowed. */
+void fake_l2cap_put(struct fake_channel *ch, const uint8_t *sdu, size_t n);
+uint32_t fake_l2cap_sum(uint32_t sum, const uint8_t *sdu, size_t n);

@@ -50,8 +50,8 @@ int bl_keypress(struct bl_host *host, uint64_t now, uint16_t conn, uint8_t type)
 
 void bl_security(const struct bl_host *host, uint16_t conn, struct bl_security *ret)
 {
-    (void)host, (void)conn;
-    *ret = (struct bl_security){0};
+    (void)conn;
+    *ret = host->smp.security;
 }
 
 int bl_oob_set(struct bl_host *host, const struct bl_addr *peer, const uint8_t *tk,
