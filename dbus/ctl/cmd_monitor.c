@@ -13,20 +13,14 @@
 #include <string.h>
 #include <time.h>
 
-static const struct {
-    const char *member, *arguments;
-} EVENTS[] = {
-#include "events.inc"
-};
-
 static const char *arguments_of(const char *interface, const char *member)
 {
     char name[128];
 
     snprintf(name, sizeof(name), "%s.%s", strrchr(interface, '.') + 1, member);
-    for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++)
-        if (strcmp(EVENTS[i].member, name) == 0)
-            return EVENTS[i].arguments;
+    for (const struct ctl_event *e = ctl_events; e->member; e++)
+        if (strcmp(e->member, name) == 0)
+            return e->arguments;
     return "";
 }
 

@@ -147,6 +147,14 @@ struct ctl_characteristic {
 int ctl_characteristic(struct ctl *c, uint16_t conn, const char *text,
                        struct ctl_characteristic *ret);
 
+/* ---- events (made by events.py from the interface files) ---- */
+
+struct ctl_event {
+    const char *member;    /* Link1.Disconnected; NULL ends the list */
+    const char *arguments; /* conn status */
+};
+extern const struct ctl_event ctl_events[];
+
 /* ---- commands (cmd_*.c) ---- */
 
 int cmd_status(struct ctl *c, int argc, char **argv);
