@@ -101,6 +101,32 @@ static void coc_init(struct coc *c, unsigned i, const size_t ends[COC_ENDS],
     }
 }
 
+/* ACCEPT of each before its CONNECTED, in the opener's order. */
+static void coc_accepted(struct stack *s, unsigned count, const size_t ends[COC_ENDS],
+                         const uint16_t conns[COC_ENDS], struct bl_event told[][COC_ENDS])
+{
+    unsigned accepts = 0, opened = 0;
+
+    while (opened < count) {
+        struct bl_event e = coc_next(s, ends[1], SECOND);
+        ck_assert(e.kind == BL_EV_L2CAP_ACCEPT || e.kind == BL_EV_L2CAP_CONNECTED);
+        accepts += e.kind == BL_EV_L2CAP_ACCEPT;
+        if (e.kind == BL_EV_L2CAP_ACCEPT)
+            ck_assert_uint_eq(e.l2cap.request, 0);
+        else
+            told[opened++][1] = e;
+        ck_assert_uint_ge(accepts, opened);
+    }
+    ck_assert_uint_eq(accepts, count);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned k = 0; k < COC_ENDS; k++) {
+            struct bl_l2cap_info info;
+            ck_assert_int_eq(
+                bl_l2cap_info(s->end[ends[k]].host, conns[k], told[i][k].l2cap.cid, &info), 0);
+            ck_assert_uint_eq(info.peer_cid, told[i][1 - k].l2cap.cid);
+        }
+}
+
 void coc_open(struct stack *s, struct coc *ret, unsigned count, const size_t ends[COC_ENDS],
               const uint16_t conns[COC_ENDS], uint16_t psm, uint16_t mtu, bool enhanced)
 {
@@ -117,17 +143,10 @@ void coc_open(struct stack *s, struct coc *ret, unsigned count, const size_t end
     ck_assert_uint_eq(done.done.l2cap.cid, told[0][0].l2cap.cid);
     ck_assert_uint_eq(done.done.l2cap.our_mtu, mtu);
     ck_assert_uint_eq(done.done.l2cap.peer_mtu, told[0][0].l2cap.peer_mtu);
-    for (unsigned i = 0; i < count; i++)
-        for (enum bl_event_kind kind = BL_EV_L2CAP_ACCEPT; kind <= BL_EV_L2CAP_CONNECTED; kind++) {
-            told[i][1] = coc_next(s, ends[1], SECOND);
-            if (i == 0 || told[i][1].kind == kind)
-                continue;
-            ck_abort_msg("event %d of channel %u, not %d", (int)told[i][1].kind, i, (int)kind);
-        }
+    coc_accepted(s, count, ends, conns, told);
     for (unsigned i = 0; i < count; i++) {
         for (size_t k = 0; k < COC_ENDS; k++) {
             const struct bl_event *e = &told[i][k];
-            ck_assert_int_eq(e->kind, BL_EV_L2CAP_CONNECTED);
             ck_assert_uint_eq(e->l2cap.conn, conns[k]);
             ck_assert_uint_eq(e->l2cap.psm, psm);
             ck_assert_uint_eq(e->l2cap.our_mtu, told[i][1 - k].l2cap.peer_mtu);
@@ -145,7 +164,7 @@ void coc_open_one(struct stack *s, struct coc *ret, const uint16_t conns[COC_END
                   uint16_t mtu)
 {
     static const size_t ends[COC_ENDS] = {1, 0};
-    const uint16_t from[COC_ENDS] = {conns[1], conns[0]};
+    const uint16_t from[COC_ENDS] = {conns[1], conns[0]}; /* the opener first */
 
     coc_open(s, ret, 1, ends, from, psm, mtu, false);
 }
@@ -459,4 +478,100 @@ void coc_check_window(const struct stack *s, const struct coc_half *h, size_t rx
     ck_assert_msg(held <= (rx_buf > least ? rx_buf : least),
                   "%zu octets wait, %u credits of %u octets are out, MTU %u", bytes,
                   info.peer_credits, info.our_mps, info.our_mtu);
+}
+
+/* ---- a peer that is scripted ---- */
+
+static struct coc_script {
+    struct stack *s;
+    size_t victim;
+    uint16_t conn;
+    struct coc_pdu pdus[COC_PDUS]; /* what the victim has sent */
+    size_t n, taken;
+    uint8_t open[COC_PDU_MAX]; /* what is being joined, its L2CAP header first */
+    size_t open_n;
+} script;
+
+static void coc_tap(struct stack *s, size_t end, const uint8_t *packet, size_t n)
+{
+    (void)s;
+    (void)end;
+    if (packet[0] != 0x02)
+        return;
+    if ((packet[2] >> 4 & 3) != 1) /* not a continuation */
+        script.open_n = 0;
+    ck_assert_uint_le(script.open_n + n - 5, sizeof(script.open));
+    memcpy(script.open + script.open_n, packet + 5, n - 5);
+    script.open_n += n - 5;
+    const uint8_t *pdu = script.open;
+    if (script.open_n < 4 || script.open_n < 4u + pdu[0] + pdu[1] * 256u)
+        return;
+    ck_assert_uint_lt(script.n, COC_PDUS);
+    struct coc_pdu *p = &script.pdus[script.n++];
+    p->cid = (uint16_t)(pdu[2] | pdu[3] << 8);
+    p->n = script.open_n - 4;
+    memcpy(p->data, pdu + 4, p->n);
+    script.open_n = 0;
+}
+
+void coc_script(struct stack *s, size_t victim, uint16_t conn)
+{
+    stack_settle(s);
+    script.s = s;
+    script.victim = victim;
+    script.conn = conn;
+    script.n = script.taken = script.open_n = 0;
+    s->end[victim].tap = coc_tap;
+    s->end[1 - victim].deaf = true;
+}
+
+void coc_say(uint16_t cid, const void *data, size_t n)
+{
+    stack_inject(script.s, script.victim, script.conn, cid, data, n);
+    stack_run(script.s, STEP);
+}
+
+void coc_signal(const struct bl_sig *sig)
+{
+    uint8_t data[BL_SIG_MTU];
+    size_t n = bl_l2cap_sig_build(sig, data, sizeof(data));
+
+    ck_assert_uint_gt(n, 0);
+    coc_say(0x0005, data, n);
+}
+
+bool coc_hear_any(uint64_t us, struct coc_pdu *ret)
+{
+    for (uint64_t until = script.s->now + us;;) {
+        if (script.taken < script.n) {
+            *ret = script.pdus[script.taken++];
+            if (script.taken == script.n)
+                script.taken = script.n = 0;
+            return true;
+        }
+        if (script.s->now >= until)
+            return false;
+        stack_run(script.s, STEP);
+    }
+}
+
+struct bl_sig coc_hear(uint8_t code)
+{
+    struct coc_pdu pdu = {0};
+    struct bl_sig sig;
+
+    do
+        ck_assert_msg(coc_hear_any(2 * SECOND, &pdu), "no command 0x%02x", code);
+    while (pdu.cid != 0x0005);
+    ck_assert_int_eq(bl_l2cap_sig_parse(pdu.data, pdu.n, &sig), BL_SIG_OK);
+    ck_assert_msg(sig.code == code, "command 0x%02x, not 0x%02x", sig.code, code);
+    return sig;
+}
+
+void coc_hear_nothing(uint64_t us)
+{
+    struct coc_pdu pdu = {0};
+
+    if (coc_hear_any(us, &pdu))
+        ck_abort_msg("CID 0x%04x: %zu octets, code 0x%02x", pdu.cid, pdu.n, pdu.data[0]);
 }

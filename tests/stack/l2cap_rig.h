@@ -8,6 +8,7 @@
  * anywhere.
  */
 
+#include "l2cap/sig.h"
 #include "stack.h"
 
 enum { COC_ENDS = 2, COC_OPENER = 0, COC_LISTENER = 1 };
@@ -84,3 +85,25 @@ void coc_look(struct stack *s, struct coc *channels, size_t n);
 void coc_exchange(struct stack *s, struct coc *channels, size_t n, unsigned sdus);
 /* What is held for the reader and promised to the writer is within the windows. */
 void coc_check_window(const struct stack *s, const struct coc_half *h, size_t rx_buf);
+
+/* ---- a peer that is scripted ---- */
+
+enum { COC_PDUS = 256, COC_PDU_MAX = 2048 };
+
+struct coc_pdu {
+    uint16_t cid;
+    size_t n;
+    uint8_t data[COC_PDU_MAX];
+};
+
+/* From now on the other one of two ends is the test's: its host hears nothing, and what the victim
+ * sends on that connection is kept. One at a time. */
+void coc_script(struct stack *s, size_t victim, uint16_t conn);
+/* A PDU to the victim. */
+void coc_say(uint16_t cid, const void *data, size_t n);
+void coc_signal(const struct bl_sig *sig);
+/* The next PDU from it within us. */
+bool coc_hear_any(uint64_t us, struct coc_pdu *ret);
+/* The next one on the signalling channel, which must be this command. */
+struct bl_sig coc_hear(uint8_t code);
+void coc_hear_nothing(uint64_t us);
