@@ -207,7 +207,12 @@ async def test_torn_and_foreign_files_are_set_aside_and_told():
 
 
 async def test_kills_at_any_moment_of_pairing_leave_bonds_that_load():
-    """Both are killed somewhere between the request and what follows the reply."""
+    """Both are killed somewhere between the request and what follows the reply.
+
+    The pause before the kill is the one place where time decides, on purpose: no event marks the instants between
+    events, and whatever instant it hits has to pass. The dice are loaded alike in each run; a slow machine moves the
+    kills, and changes nothing of what is asserted. Kills at each system call of the store are in the unit test.
+    """
     dice = random.Random(4)
     async with World(air_args=["--pace=none"]) as world:
         whole = 0

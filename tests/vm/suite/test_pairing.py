@@ -15,6 +15,7 @@ from world import scenario, until
 DISPLAY_ONLY, DISPLAY_YES_NO, KEYBOARD_ONLY, NO_IO, KEYBOARD_DISPLAY = range(5)
 INPUT, DISPLAY, COMPARE = 2, 3, 4  # actions
 SMP = 0x200
+SECURE_ONLY = 2  # of the kernel: nothing but authenticated Secure Connections
 PASSKEY_ENTRY_FAILED, AUTHENTICATION_REQUIREMENTS, CONFIRM_VALUE_FAILED, NUMERIC_COMPARISON_FAILED = 1, 3, 4, 12
 READ_ENCRYPTED, READ_AUTHENTICATED, WRITE_AUTHENTICATED = 0x0200, 0x0400, 0x2000
 
@@ -259,6 +260,29 @@ async def le_secure_refuses_a_bluez_of_legacy(scene, role):
     mark, pairing = await begin(pair, role)
     await refused(pairing)
     await pair.failed(mark, AUTHENTICATION_REQUIREMENTS)
+
+
+@scenario('central', 'peripheral')
+async def le_secure_pairs_with_a_bluez_of_secure_connections(scene, role):
+    pair = await people(scene, 'legacy', role, 'KeyboardOnly', DISPLAY_ONLY, passkey=271828)
+    await pair.bled.put('b', LeSecure=True)
+    mark, pairing = await begin(pair, role)
+    await pair.asked(DISPLAY, mark)
+    await pair.answer(DISPLAY, 271828)
+    await pairing
+    await pair.outcome(mark, authenticated=True)
+
+
+@scenario('central')
+async def bluez_of_secure_connections_only_gives_up_a_link_that_it_has_encrypted(scene, role):
+    """This kernel asks a link for a BR/EDR key then, which no LE link has: the whole pairing is good, and the link is
+    ended (0x05) where it is encrypted. No reason of the Security Manager's may come, and no bond stay."""
+    pair = await people(scene, 'legacy', role, 'KeyboardOnly', DISPLAY_ONLY, passkey=271828, secure=SECURE_ONLY)
+    mark, pairing = await begin(pair, role)
+    await pair.asked(DISPLAY, mark)
+    await pair.answer(DISPLAY, 271828)
+    await refused(pairing)
+    await pair.failed(mark, 0x105 - SMP)
 
 
 async def encrypted_again(pair, role, authenticated):
