@@ -43,12 +43,20 @@ static size_t tx_frames(const struct l2cap_channel *ch, size_t n)
     return n <= ch->peer_mps ? 1 : (n + ch->peer_mps - 1) / ch->peer_mps;
 }
 
+/* After Disconnection Request nothing is sent: Core 5.4, Vol 3, Part A, 4.6. */
+static bool tx_open(const struct l2cap_channel *ch)
+{
+    return ch->state == L2CAP_OPEN || ch->state == L2CAP_DRAINING;
+}
+
 /* Has its turn where a frame could go. */
 static void tx_turn(struct l2cap_channel *ch)
 {
     struct l2cap_tx *tx = &ch->tx;
 
     if (tx->flying || tx->credits == 0 || list_empty(&tx->queue) || !list_empty(&tx->turn))
+        return;
+    if (!tx_open(ch))
         return;
     list_append(&ch->c->turns, &tx->turn);
     l2cap_sending(ch->c);
@@ -320,6 +328,8 @@ unsigned l2cap_tx_fill(struct bl_l2cap_conn *c, uint64_t now)
         tx_landed(c->channels[list_entry(l, struct buf, link)->tag - BL_L2CAP_CID_MIN], now);
     while (c->frames < BL_MAX_CHANNEL_FRAMES && (l = list_pop(&c->turns))) {
         struct l2cap_channel *ch = list_entry(l, struct l2cap_channel, tx.turn);
+        if (!tx_open(ch))
+            continue;
         if (!tx_cut(ch)) {
             list_prepend(&c->turns, l);
             break;

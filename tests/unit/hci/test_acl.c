@@ -96,6 +96,97 @@ START_TEST(no_more_packets_are_out_than_the_controller_has_buffers)
 }
 END_TEST
 
+/* What is before the PDU in its buffer is room for headers. */
+START_TEST(pdu_may_begin_anywhere_in_its_buffer)
+{
+    static const size_t starts[] = {0, 1, 4, 5, 23, 60};
+
+    for (size_t k = 0; k < sizeof(starts) / sizeof(*starts); k++) {
+        struct ctl *c = connected(6, 1); /* 27 octets */
+        struct buf *b = buf_new(starts[k] + 44);
+        uint8_t joined[64];
+        size_t n = 0;
+        memset(b->data, 0xaa, starts[k]);
+        for (uint8_t i = 0; i < 44; i++)
+            b->data[starts[k] + i] = i;
+        b->data[starts[k]] = 40;
+        b->start = starts[k];
+        b->len = starts[k] + 44;
+        ck_assert_int_eq(bl_hci_send(c->hci, 0x40, b), 0);
+        ctl_pump(c);
+        ck_assert_uint_eq(c->n_acl, 2);
+        for (size_t i = 0; i < 2; i++) {
+            ck_assert_uint_eq(c->acl[i].bytes[1] >> 4, i == 0 ? 0 : NEXT);
+            memcpy(joined + n, c->acl[i].bytes + 4, c->acl[i].len - 4);
+            n += c->acl[i].len - 4;
+        }
+        ck_assert_uint_eq(n, 44);
+        ck_assert_uint_eq(joined[0], 40);
+        for (uint8_t i = 1; i < 44; i++)
+            ck_assert_uint_eq(joined[i], i);
+        ctl_free(c);
+    }
+}
+END_TEST
+
+START_TEST(pdu_without_octets_is_refused_wherever_it_begins)
+{
+    struct ctl *c = connected(6, 1);
+    struct buf *b[3] = {buf_new(10), buf_new(10), buf_new(10)};
+
+    b[0]->start = b[0]->len = 5;
+    b[1]->start = 6;
+    b[1]->len = 5;
+    b[2]->start = 5;
+    b[2]->len = 11;
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(bl_hci_send(c->hci, 0x40, b[i]), -EINVAL);
+    ctl_free(c);
+}
+END_TEST
+
+/* Whose buffers have a home has them back, sent, refused or lost. */
+START_TEST(buffers_come_home_when_lib_hci_is_done_with_them)
+{
+    struct ctl *c = connected(6, 2);
+    struct list home;
+    struct buf *b[8];
+    const uint8_t *p;
+
+    list_init(&home);
+    for (uint16_t i = 0; i < 8; i++) {
+        b[i] = pdu(40, 1); /* two packets */
+        b[i]->home = &home;
+        b[i]->tag = i;
+        ck_assert_int_eq(bl_hci_send(c->hci, i == 7 ? 0x99 : 0x40, b[i]), i == 7 ? -ENOTCONN : 0);
+    }
+    ck_assert_ptr_eq(home.next, &b[7]->link); /* refused: at once */
+    list_remove(&b[7]->link);
+    ck_assert_uint_gt(bl_hci_next_tx(c->hci, 0, &p), 0);
+    ck_assert_uint_gt(bl_hci_next_tx(c->hci, 0, &p), 0);
+    ck_assert(list_empty(&home)); /* the packet is the transport's until the next call */
+    ck_assert_uint_gt(bl_hci_next_tx(c->hci, 0, &p), 0);
+    ck_assert_ptr_eq(list_pop(&home), &b[0]->link);
+    ck_assert(list_empty(&home));
+    ctl_disconnect(c, 0x40); /* with one sent in part; others in the queue */
+    for (uint16_t i = 1; i < 7; i++) {
+        ck_assert_ptr_eq(list_pop(&home), &b[i]->link);
+        ck_assert_uint_eq(b[i]->tag, i);
+    }
+    ck_assert(list_empty(&home));
+    ck_assert_int_eq(bl_hci_send(c->hci, 0x41, b[0]), 0);
+    ck_assert_int_eq(bl_hci_send(c->hci, 0x41, b[1]), 0);
+    ck_assert_uint_gt(bl_hci_next_tx(c->hci, 0, &p), 0);
+    ck_assert_uint_gt(bl_hci_next_tx(c->hci, 0, &p), 0);
+    b[0]->home = b[1]->home = NULL; /* homeless: the one lent and the one queued are freed */
+    for (size_t i = 2; i < 8; i++) {
+        b[i]->home = NULL;
+        buf_free(b[i]);
+    }
+    ctl_free(c);
+}
+END_TEST
+
 START_TEST(more_completed_than_sent_is_clamped_and_counted)
 {
     struct ctl *c = connected(6, 2);
@@ -586,6 +677,9 @@ int main(void)
     tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, pdu_is_cut_to_the_controllers_length_and_loses_nothing);
     tcase_add_test(t, no_more_packets_are_out_than_the_controller_has_buffers);
+    tcase_add_test(t, pdu_may_begin_anywhere_in_its_buffer);
+    tcase_add_test(t, pdu_without_octets_is_refused_wherever_it_begins);
+    tcase_add_test(t, buffers_come_home_when_lib_hci_is_done_with_them);
     tcase_add_test(t, more_completed_than_sent_is_clamped_and_counted);
     tcase_add_test(t, malformed_number_of_completed_packets_changes_nothing);
     tcase_add_test(t, disconnected_handle_gives_its_buffers_and_its_queue_back);

@@ -242,6 +242,28 @@ START_TEST(sdu_over_mtu_and_channels_that_are_not_open_are_refused)
 }
 END_TEST
 
+START_TEST(nothing_goes_once_disconnection_was_asked_for)
+{
+    for (unsigned frames = 0; frames < 4; frames++) {
+        struct rig *r = rig_new(251, 1);
+        struct l2cap_channel *ch = rig_open(r, 0, 200, 50, 1);
+        rig_credits(ch, 3);
+        ck_assert_int_eq(rig_send(ch, 200), 0);
+        while (rig_peer(ch)->frames < frames) {
+            (void)rig_step(r);
+            rig_complete(r, 0, r->in_flight[0]);
+        }
+        ch->state = L2CAP_DISCONNECTING;
+        rig_credits(ch, 10);
+        rig_run(r);
+        ck_assert_uint_le(rig_peer(ch)->frames, frames + 1);
+        ck_assert_uint_eq(rig_peer(ch)->received, 0);
+        ck_assert(l2cap_tx_idle(&r->c[0]));
+        rig_free(r);
+    }
+}
+END_TEST
+
 /* ---- slots ---- */
 
 START_TEST(slots_are_filled_in_place_and_sent_in_order)
@@ -702,6 +724,7 @@ int main(void)
     tcase_add_test(t, credits_that_suffice_exactly_are_enough);
     tcase_add_test(t, queue_is_bounded_by_slots_and_octets);
     tcase_add_test(t, sdu_over_mtu_and_channels_that_are_not_open_are_refused);
+    tcase_add_test(t, nothing_goes_once_disconnection_was_asked_for);
     tcase_add_test(t, slots_are_filled_in_place_and_sent_in_order);
     tcase_add_test(t, commit_of_more_than_there_is_takes_nothing);
     tcase_add_test(t, channels_take_turns_frame_by_frame);
