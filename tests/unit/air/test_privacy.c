@@ -242,6 +242,72 @@ START_TEST(scan_requests_carry_the_scanners_rpa)
 }
 END_TEST
 
+/* A's entry is for nobody: what undirected advertising names is found, and nobody's RPA resolved.
+ */
+START_TEST(an_entry_for_nobody_makes_the_rpas_of_undirected_advertising)
+{
+    struct bl_air_config config = bl_air_config_v42();
+    struct rig *r = rig_new(2, &config);
+
+    rig_ok(r, 0, 0x2027, "00 000000000000 " ZERO " " IRK_A);
+    rig_ok(r, 0, 0x202d, "01");
+    rig_ok(r, 0, 0x2006, "a0 00 a0 00 00 02 00 00 00 00 00 00 00 07 00");
+    rig_ok(r, 0, 0x200a, "01");
+    rig_ok(r, 1, 0x200b, "00 60 00 60 00 00 00");
+    rig_ok(r, 1, 0x200c, "01 00");
+    ck_assert(resolves(rig_wait(r, 1, 0x3e, 0x02, SECOND) + 3, IRK_A));
+    rig_free(r);
+}
+END_TEST
+
+/* The next address that B hears of A. */
+static const uint8_t *heard(struct rig *r)
+{
+    return rig_wait(r, 1, 0x3e, 0x02, SECOND) + 3;
+}
+
+START_TEST(an_idle_list_makes_no_rpas_and_hides_its_peers)
+{
+    static const uint8_t id[6] = {0x10, 0, 0, 0xed, 0x1b, 0};
+    struct bl_air_config config = bl_air_config_v42();
+    struct bl_addr watched = {.type = ADDR_PUBLIC};
+
+    config.list = BL_AIR_LIST_IDLE;
+    struct rig *r = bonded(&config, "");
+    memcpy(watched.b, id, 6);
+    bl_air_watch(r->air, 0, &watched);
+    ck_assert_uint_eq(rig_cmd(r, 0, 0x202c, "00 11 00 00 ed 1b 00"), 0x02);
+    advertise(r, 3);
+    rig_ok(r, 1, 0x200b, "00 60 00 60 00 00 00");
+    rig_ok(r, 1, 0x200c, "01 00");
+    ck_assert_uint_eq(rig_count(r, 1, 0x3e, 0x02, SECOND), 0);
+    ck_assert_uint_ge(bl_air_watched(r->air, 0), 5);
+    rig_ok(r, 1, 0x200c, "00 00");
+    rig_ok(r, 1, 0x202d, "00");
+    rig_ok(r, 1, 0x200c, "01 00");
+    ck_assert_mem_eq(heard(r), id, 6);
+    rig_free(r);
+}
+END_TEST
+
+START_TEST(a_frozen_list_keeps_its_rpas)
+{
+    struct bl_air_config config = bl_air_config_v42();
+
+    config.list = BL_AIR_LIST_FROZEN;
+    struct rig *r = bonded(&config, "");
+    rig_ok(r, 0, 0x202e, "01 00");
+    advertise(r, 3);
+    rig_count(r, 0, 0x3e, 0x02, SECOND);
+    struct bl_addr first = bl_air_own(r->air, 0, BL_AIR_USE_ADV);
+    rig_count(r, 0, 0x3e, 0x02, 20 * SECOND);
+    struct bl_addr last = bl_air_own(r->air, 0, BL_AIR_USE_ADV);
+    ck_assert(resolves(first.b, IRK_A));
+    ck_assert(bl_addr_eq(&first, &last));
+    rig_free(r);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -254,6 +320,9 @@ int main(void)
         directed_to_an_rpa_finds_its_target,
         the_resolving_list_has_its_rules,
         scan_requests_carry_the_scanners_rpa,
+        an_entry_for_nobody_makes_the_rpas_of_undirected_advertising,
+        an_idle_list_makes_no_rpas_and_hides_its_peers,
+        a_frozen_list_keeps_its_rpas,
     };
 
     return rig_main("air/privacy", tests, sizeof(tests) / sizeof(tests[0]));

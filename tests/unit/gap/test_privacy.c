@@ -1052,6 +1052,62 @@ START_TEST(a_controller_that_keeps_its_rpa_loses_our_trust)
 }
 END_TEST
 
+/* Own_Address_Type 3, which falls back to the random address and not to the public one, for nobody
+ * in particular; when trust is lost, 1, as for directed advertising at any time. */
+START_TEST(advertising_has_the_controllers_address_while_it_is_trusted)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1);
+    struct bl_adv_params params = {.interval_us = 100000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t adv;
+    bl_op op;
+
+    tells_own(read, a.b, 6);
+    ck_assert_int_eq(bl_advertiser_start(&w->adv, w->now, 0, &params, &adv, &op), 0);
+    gap_world_do(w, BL_CMD_LE_SET_ADV_PARAMS, "a000a000 03 03 00 000000000000 07 00");
+    gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "01");
+    gap_world_quiet(w);
+    ck_assert(w->radio.listed);
+
+    w->now += PERIOD_US; /* the host's own address is as old, and changing it would disturb */
+    bl_privacy_tick(&w->privacy, w->now);
+    read = gap_world_expect(w, READ, NOBODY);
+    tells_own(read, (uint8_t[6]){0}, 6);
+    gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "00");
+    ck_assert(!w->radio.listed);
+    gap_world_do(w, ENABLE, "00");
+    gap_world_do(w, SET_ADDR, NULL); /* it is due by now */
+    gap_world_do(w, BL_CMD_LE_SET_ADV_PARAMS, "a000a000 03 01 00 000000000000 07 00");
+    gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "01");
+    gap_world_quiet(w);
+}
+END_TEST
+
+START_TEST(directed_advertising_has_the_hosts_address)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1);
+    struct bl_adv_params params = {.interval_us = 100000,
+                                   .connectable = true,
+                                   .has_directed = true,
+                                   .directed = numbered(1),
+                                   .addr_mode = BL_ADDR_MODE_DEFAULT};
+    uint16_t adv;
+    bl_op op;
+
+    tells_own(read, a.b, 6);
+    ck_assert_int_eq(bl_advertiser_start(&w->adv, w->now, 0, &params, &adv, &op), 0);
+    gap_world_do(w, BL_CMD_LE_SET_ADV_PARAMS, "a000a000 04 01 00 010007000000 07 00");
+    gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "01");
+    ck_assert(!w->radio.listed);
+    w->now += PERIOD_US;
+    bl_privacy_tick(&w->privacy, w->now);
+    gap_world_do(w, READ, NOBODY); /* cut short: all is the host's from now on */
+    gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "00");
+    gap_world_do(w, SET_ADDR, NULL);
+}
+END_TEST
+
 START_TEST(another_key_of_ours_is_shown_anew)
 {
     const struct fake_cmd *read = asked_for_own();
@@ -1149,6 +1205,8 @@ int main(void)
     tcase_add_test(own_case, rpas_are_the_controllers_once_it_has_shown_one);
     tcase_add_loop_test(own_case, a_controller_that_shows_none_leaves_rpas_to_the_host, 0, 6);
     tcase_add_loop_test(own_case, a_controller_that_keeps_its_rpa_loses_our_trust, 0, 2);
+    tcase_add_test(own_case, advertising_has_the_controllers_address_while_it_is_trusted);
+    tcase_add_test(own_case, directed_advertising_has_the_hosts_address);
     tcase_add_test(own_case, another_key_of_ours_is_shown_anew);
     tcase_add_loop_test(own_case, without_what_it_takes_rpas_are_the_hosts, 0, 6);
     suite_add_tcase(suite, own_case);
