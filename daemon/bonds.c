@@ -246,6 +246,14 @@ static void entry_apply(struct bonds *s, struct entry *e, uint64_t now)
         entry_free(e);
 }
 
+/* The same for what can wait: it takes its share of the time. */
+static void entry_apply_soon(struct bonds *s, struct entry *e, uint64_t now)
+{
+    uint64_t before = clock_us(CLOCK_MONOTONIC);
+    entry_apply(s, e, now);
+    s->rest_until = now + (clock_us(CLOCK_MONOTONIC) - before) * (SHARE + 1);
+}
+
 static enum change compare_stored(struct bonds *s, const struct bl_bond *bond,
                                   uint32_t *ret_local_stored)
 {
@@ -293,6 +301,8 @@ void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
     e->bond = *bond;
     if (c == CHANGE_KEYS || (c == CHANGE_COUNTERS && !failing))
         entry_apply(s, e, now);
+    else if (c == CHANGE_SUBSCRIPTIONS && !failing && now >= s->rest_until)
+        entry_apply_soon(s, e, now);
     else if (c == CHANGE_SUBSCRIPTIONS && !failing)
         e->due = now;
 }
@@ -418,9 +428,7 @@ void bonds_tick(struct bonds *s, uint64_t now)
             entry_free(e);
             continue;
         }
-        uint64_t before = clock_us(CLOCK_MONOTONIC);
-        entry_apply(s, e, now);
-        s->rest_until = now + (clock_us(CLOCK_MONOTONIC) - before) * (SHARE + 1);
+        entry_apply_soon(s, e, now);
         return;
     }
 }

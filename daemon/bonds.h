@@ -9,16 +9,17 @@
  * What is written when:
  *   at once       a bond that is new or has other keys, a deletion, a higher counter of the peer's
  *                 signatures, and our own where what is stored does not reach
- *   next turn     subscriptions
+ *   soon          subscriptions: at once, unless the disk is to have a rest; then when it is over
  *   later         all else (what GATT remembers, last_seen): BONDS_COALESCE_US after the first
  *                 change, with all that has come until then
- * and everything with bonds_flush(). What is not at once is written one bond a call of
- * bonds_tick(), and takes at most a tenth of the time, so that a slow disk does not stop the radio;
- * how often a peer can cause a write is bounded where the changes come from (lib/smp/bonds.h).
+ * and everything with bonds_flush(). What is soon or later is written one bond a call, and takes at
+ * most a tenth of the time, so that a slow disk does not stop the radio; how often a peer can cause
+ * a write at all is bounded where the changes come from (lib/smp/bonds.h).
  *
  * After a crash no signature counts twice: the counter of our own is stored BONDS_AHEAD
  * (bonds_disk.h) higher than it is, and the peer's is stored before what it signed is told to
- * anybody. A subscription is lost if the crash comes before the next turn.
+ * anybody. A subscription that the peer has had confirmed is lost in a crash only if many others
+ * came just before it.
  *
  * What cannot be written stays in memory and is tried again every BONDS_RETRY_US; that is logged
  * when the reason changes, with what to do about it. Nothing here is fatal.

@@ -9,7 +9,7 @@ import random
 import re
 import signal
 
-from bledtest import World, main
+from bledtest import World, main, plain
 
 PAIRING = "Pairing1"
 
@@ -147,6 +147,46 @@ async def test_subscriptions_of_a_bonded_client_outlive_an_end_and_a_kill():
             await a.client.expect("Subscribed", mine, handle, 1)
 
 
+async def test_a_subscription_that_was_confirmed_outlives_a_kill_right_then():
+    async with World() as world:
+        a, b = await begin(world, "a", 0), await begin(world, "b", 1)
+        body = await a.call("GattServer1", "RegisterServices", "a(sa(sua(su)))a{sv}",
+                            [["180f", [["2a19", 0x12, []]]]], {})
+        handle = body[0][0][0]
+        mine, theirs = await pair(a, b)
+        subscribed = asyncio.ensure_future(
+            b.call("GattClient1", "Subscribe", "qqya{sv}", theirs, handle, 1, {}))
+        await a.client.expect("Subscribed", mine, handle, 1)
+        await a.stop(signal.SIGKILL)
+        assert "\ncccds 1\n" in files(world, "a")[0].read_text()
+        subscribed.cancel()
+
+
+async def test_bonded_peers_are_known_while_they_are_connected():
+    """Connection1 says who it is from the beginning, and that it is not bonded any more when its bond goes."""
+    async with World() as world:
+        a, b = await begin(world, "a", 0), await begin(world, "b", 1)
+        peer = await b.address()
+
+        async def shown(conn):
+            path = f"/org/bled/hci0/conn{conn:04x}"
+            return [await a.get("Connection1", name, path)
+                    for name in ("IdentityAddress", "IdentityAddressType", "Bonded")]
+
+        mine, theirs = await connected(a, b)
+        assert await shown(mine) == ["", 0, False]
+        await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
+        await a.client.expect("CentralDisconnected")
+        _, theirs = await pair(a, b)
+        await b.call("Link1", "Disconnect", "qa{sv}", theirs, {})
+        await a.client.expect("CentralDisconnected")
+        mine, _ = await encrypts(a, b)
+        assert await shown(mine) == [peer[1], peer[0], True]
+        await a.call(PAIRING, "ProvideSecrets", "a{sv}", {})  # its own store serves no more
+        await a.client.expect("PropertiesChanged", where=lambda s: plain(s.args[1]) == {"Bonded": False})
+        assert await shown(mine) == [peer[1], peer[0], False]
+
+
 async def test_another_controller_with_the_same_state_gets_no_keys():
     async with World(controllers=3) as world:
         a, b = await begin(world, "a", 0), await begin(world, "b", 1)
@@ -242,6 +282,8 @@ main(test_bonds_outlive_an_end_and_a_kill_of_either,
      test_a_deleted_bond_does_not_come_back,
      test_bonds_can_be_deleted_while_inactive,
      test_subscriptions_of_a_bonded_client_outlive_an_end_and_a_kill,
+     test_a_subscription_that_was_confirmed_outlives_a_kill_right_then,
+     test_bonded_peers_are_known_while_they_are_connected,
      test_another_controller_with_the_same_state_gets_no_keys,
      test_a_disk_that_cannot_be_written_is_told_and_nothing_else_breaks,
      test_torn_and_foreign_files_are_set_aside_and_told,
