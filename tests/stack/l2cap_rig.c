@@ -202,7 +202,7 @@ struct bl_l2cap_info coc_info(const struct stack *s, const struct coc_half *h)
 {
     struct bl_l2cap_info info;
 
-    ck_assert_int_eq(bl_l2cap_info(s->end[h->end].host, h->conn, h->cid, &info), 0);
+    stack_need(bl_l2cap_info(s->end[h->end].host, h->conn, h->cid, &info) == 0);
     return info;
 }
 
@@ -256,7 +256,7 @@ void coc_sdu_fill(uint32_t seed, unsigned k, uint8_t *out, size_t n)
 
 static bool coc_wrote(struct coc_half *h, int r, size_t n)
 {
-    ck_assert_msg(r == 0 || r == 1, "%d from a write", r);
+    stack_need(r == 0 || r == 1);
     h->written++;
     h->written_bytes += n;
     h->blocked = r == 0;
@@ -272,11 +272,11 @@ static bool coc_write_slots(struct stack *s, struct coc_half *h, uint64_t bytes,
     unsigned k = h->written;
 
     size_t got = bl_l2cap_slots(host, h->conn, h->cid, slot, BL_L2CAP_SLOTS);
-    ck_assert_uint_ge(got, 1);
-    ck_assert_uint_le(got, BL_L2CAP_SLOTS);
+    stack_need(got >= 1);
+    stack_need(got <= BL_L2CAP_SLOTS);
     for (; n < got && sum < bytes && k + n < sdus; n++) {
         len[n] = coc_sdu_len(h->out_seed, k + (unsigned)n, h->out_cap);
-        ck_assert_uint_ge(slot[n].size, len[n]);
+        stack_need(slot[n].size >= len[n]);
         coc_sdu_fill(h->out_seed, k + (unsigned)n, slot[n].data, len[n]);
         sum += len[n];
     }
@@ -304,7 +304,7 @@ void coc_write(struct stack *s, struct coc_half *h, uint64_t bytes, unsigned sdu
     /* Blocked: both ways of writing say so, unless SEND_READY waits to be looked at. */
     struct bl_l2cap_slot slot;
     if (h->blocked && bl_l2cap_slots(host, h->conn, h->cid, &slot, 1) == 0)
-        ck_assert_int_eq(bl_l2cap_send(host, s->now, h->conn, h->cid, sdu, 1), -EBUSY);
+        stack_need(bl_l2cap_send(host, s->now, h->conn, h->cid, sdu, 1) == -EBUSY);
 }
 
 static void coc_expected(struct coc_half *h)
@@ -322,12 +322,13 @@ static size_t coc_check(const struct stack *s, struct coc_half *h)
     const uint8_t *sdu;
     size_t n;
 
-    ck_assert(bl_l2cap_peek(s->end[h->end].host, h->conn, h->cid, 0, &sdu, &n));
+    stack_need(bl_l2cap_peek(s->end[h->end].host, h->conn, h->cid, 0, &sdu, &n));
     coc_expected(h);
-    ck_assert_msg(n == h->expected_len - h->at, "SDU %u of %zu octets, %zu read: %zu are left",
-                  h->read, h->expected_len, h->at, n);
-    if (n > 0)
-        ck_assert_msg(memcmp(sdu, h->expected + h->at, n) == 0, "SDU %u is wrong", h->read);
+    if (n != h->expected_len - h->at)
+        ck_abort_msg("SDU %u of %zu octets, %zu read: %zu are left", h->read, h->expected_len,
+                     h->at, n);
+    if (n > 0 && memcmp(sdu, h->expected + h->at, n) != 0)
+        ck_abort_msg("SDU %u is wrong", h->read);
     return n;
 }
 
@@ -351,15 +352,15 @@ static size_t coc_read_whole(struct stack *s, struct coc_half *h, size_t sdus, s
     for (; n < sdus && sum < most; n++) {
         const uint8_t *sdu;
         size_t len;
-        ck_assert(bl_l2cap_peek(host, h->conn, h->cid, n, &sdu, &len));
+        stack_need(bl_l2cap_peek(host, h->conn, h->cid, n, &sdu, &len));
         coc_expected(h);
-        ck_assert_uint_eq(len, h->expected_len - h->at);
-        if (len > 0)
-            ck_assert_msg(memcmp(sdu, h->expected + h->at, len) == 0, "SDU %u is wrong", h->read);
+        stack_need(len == h->expected_len - h->at);
+        if (len > 0 && memcmp(sdu, h->expected + h->at, len) != 0)
+            ck_abort_msg("SDU %u is wrong", h->read);
         sum += len;
         coc_took(h, len);
     }
-    ck_assert_int_eq(bl_l2cap_consume_sdus(host, s->now, h->conn, h->cid, n), 0);
+    stack_need(bl_l2cap_consume_sdus(host, s->now, h->conn, h->cid, n) == 0);
     return sum;
 }
 
@@ -372,9 +373,8 @@ void coc_read(struct stack *s, struct coc_half *h, size_t most, size_t piece)
         int r = bl_l2cap_available(host, h->conn, h->cid, &bytes, &sdus);
         if (r == -ENOENT && h->ended)
             return; /* all has been read */
-        ck_assert_int_eq(r, 0);
-        if (sdus == 0)
-            ck_assert_uint_eq(bytes, 0);
+        stack_need(r == 0);
+        stack_need(sdus > 0 || bytes == 0);
         if (sdus == 0 || sum >= most)
             return;
         if (piece == 0) {
@@ -383,7 +383,7 @@ void coc_read(struct stack *s, struct coc_half *h, size_t most, size_t piece)
         }
         size_t n = coc_check(s, h);
         n = n < piece ? n : piece;
-        ck_assert_int_eq(bl_l2cap_consume(host, s->now, h->conn, h->cid, n), 0);
+        stack_need(bl_l2cap_consume(host, s->now, h->conn, h->cid, n) == 0);
         coc_took(h, n);
         sum += n > 0 ? n : 1;
     }
@@ -403,12 +403,12 @@ static struct coc_half *coc_find(struct coc *channels, size_t n, size_t end, uin
 
 static void coc_told(struct coc_half *h, const struct bl_event *e)
 {
-    ck_assert_uint_eq(h->ended, 0);
+    stack_need(h->ended == 0);
     h->opened += e->kind == BL_EV_L2CAP_CONNECTED;
     h->told += e->kind == BL_EV_L2CAP_RECEIVED;
     h->reconfigured += e->kind == BL_EV_L2CAP_RECONFIGURED;
     if (e->kind == BL_EV_L2CAP_SEND_READY) {
-        ck_assert(h->blocked);
+        stack_need(h->blocked);
         h->blocked = false;
         h->readies++;
     } else if (e->kind == BL_EV_L2CAP_DISCONNECTED) {
@@ -443,7 +443,7 @@ void coc_exchange(struct stack *s, struct coc *channels, size_t n, unsigned sdus
         for (size_t k = 0; k < COC_ENDS; k++)
             base[i][k] = channels[i].half[k].written;
     for (unsigned round = 0; !done; round++) {
-        ck_assert_msg(round < 20000, "data without end");
+        stack_need(round < 20000); /* data without end */
         done = true;
         for (size_t i = 0; i < n; i++)
             for (size_t k = 0; k < COC_ENDS; k++) {
@@ -473,11 +473,11 @@ void coc_check_window(const struct stack *s, const struct coc_half *h, size_t rx
     struct bl_l2cap_info info = coc_info(s, h);
     size_t bytes, sdus, least = (size_t)info.our_mtu + 2 + 2u * info.our_mps;
 
-    ck_assert_int_eq(bl_l2cap_available(s->end[h->end].host, h->conn, h->cid, &bytes, &sdus), 0);
+    stack_need(bl_l2cap_available(s->end[h->end].host, h->conn, h->cid, &bytes, &sdus) == 0);
     size_t held = bytes + (size_t)info.peer_credits * info.our_mps;
-    ck_assert_msg(held <= (rx_buf > least ? rx_buf : least),
-                  "%zu octets wait, %u credits of %u octets are out, MTU %u", bytes,
-                  info.peer_credits, info.our_mps, info.our_mtu);
+    if (held > (rx_buf > least ? rx_buf : least))
+        ck_abort_msg("%zu octets wait, %u credits of %u octets are out, MTU %u", bytes,
+                     info.peer_credits, info.our_mps, info.our_mtu);
 }
 
 /* ---- a peer that is scripted ---- */

@@ -106,10 +106,10 @@ void stack_free(struct stack *s)
 
 static const uint8_t *stack_copy(struct stack_end *e, const uint8_t *data, size_t n)
 {
-    ck_assert_uint_le(n, STACK_CHUNK);
+    stack_need(n <= STACK_CHUNK);
     if (!e->bytes || STACK_CHUNK - e->bytes->used < n) {
         struct stack_chunk *c = malloc(sizeof(*c));
-        ck_assert_ptr_nonnull(c);
+        stack_need(c);
         c->next = e->bytes;
         c->used = 0;
         e->bytes = c;
@@ -129,7 +129,7 @@ static void stack_keep(struct stack_end *e)
         if (e->n_events == e->cap_events) {
             e->cap_events = e->cap_events ? 2 * e->cap_events : STACK_EVENTS;
             e->events = realloc(e->events, e->cap_events * sizeof(*e->events));
-            ck_assert_ptr_nonnull(e->events);
+            stack_need(e->events);
         }
         if (event.kind == BL_EV_REPORT)
             event.report.data = stack_copy(e, event.report.data, event.report.len);
@@ -177,7 +177,7 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
     }
     while ((n = bl_air_next_tx(s->air, e->controller, &bytes)) > 0) {
         uint8_t packet[2048];
-        ck_assert_uint_le(n, sizeof(packet));
+        stack_need(n <= sizeof(packet));
         memcpy(packet, bytes, n);
         moved = true;
         if (e->die_after && e->packets_in == e->die_after) {
@@ -206,7 +206,7 @@ void stack_settle(struct stack *s)
     bool moved = true;
 
     for (unsigned round = 0; moved; round++) {
-        ck_assert_msg(round < STACK_ROUNDS, "packets without end");
+        stack_need(round < STACK_ROUNDS); /* packets without end */
         moved = false;
         for (size_t i = 0; i < s->n; i++)
             moved |= stack_carry(s, &s->end[i]);
@@ -254,7 +254,7 @@ void stack_run(struct stack *s, uint64_t us)
     while (stack_step(s, until)) {
         stuck = s->now == last ? stuck + 1 : 0;
         last = s->now;
-        ck_assert_msg(stuck < STACK_ROUNDS, "time stands still");
+        stack_need(stuck < STACK_ROUNDS); /* time stands still */
     }
 }
 

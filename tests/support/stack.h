@@ -12,6 +12,14 @@
 #include "air/air.h"
 #include "host.h"
 
+/* For what is asked of every packet or octet: ck_assert() and its kin write to a file each time,
+ * also when they hold. */
+#define stack_need(expr)                                                                           \
+    do {                                                                                           \
+        if (!(expr))                                                                               \
+            ck_abort_msg("%s", #expr);                                                             \
+    } while (0)
+
 enum { STACK_HOSTS = 4 };
 
 struct stack;
