@@ -249,34 +249,46 @@ static void host_reply(struct bl_host *host, uint64_t now, const struct bl_hci_r
     }
 }
 
-/* True when it may concern the modules of lib/gap. */
-static bool host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
+enum host_input {
+    HOST_INPUT_NONE,
+    HOST_INPUT_REPORTS, /* nothing but: they change nothing for anybody but their readers */
+    HOST_INPUT_FRAMES,  /* data on channels: nothing for anybody but lib/l2cap */
+    HOST_INPUT_TRAFFIC, /* PDUs as well, and nothing else: lib/gap need not be asked */
+    HOST_INPUT_NEWS,
+};
+
+/* Whom it may concern. */
+static enum host_input host_pdu(struct bl_host *host, uint64_t now, const struct bl_hci_in *in)
 {
     uint16_t conn = bl_links_pdu(&host->links, now, in->pdu.handle);
-    bool traffic = in->pdu.cid == BL_ATT_CID || in->pdu.cid >= BL_L2CAP_CID_MIN;
+    enum host_input ret = HOST_INPUT_NEWS;
     struct bl_sig sig;
 
     if (conn == 0)
-        return false; /* no such connection, or one that is being thrown away */
+        return HOST_INPUT_TRAFFIC; /* no such connection, or one that is being thrown away */
     switch (in->pdu.cid) {
     case BL_ATT_CID:
         bl_gatt_pdu(&host->gatt, now, conn, in->pdu.data, in->pdu.len);
+        ret = HOST_INPUT_TRAFFIC;
         break;
     case BL_L2CAP_SIGNALING_CID:
-        traffic = !bl_l2cap_signal(&host->l2cap, now, conn, in->pdu.data, in->pdu.len, &sig);
-        if (!traffic)
+        if (bl_l2cap_signal(&host->l2cap, now, conn, in->pdu.data, in->pdu.len, &sig))
             bl_links_signal(&host->links, now, conn, &sig);
+        else
+            ret = HOST_INPUT_TRAFFIC;
         break;
     case BL_SMP_CID:
         bl_smp_pdu(host->smp, now, conn, in->pdu.data, in->pdu.len);
         break;
     default:
-        if (in->pdu.cid >= BL_L2CAP_CID_MIN)
+        if (in->pdu.cid >= BL_L2CAP_CID_MIN) {
             bl_l2cap_pdu(&host->l2cap, now, conn, in->pdu.cid, in->pdu.data, in->pdu.len);
+            ret = HOST_INPUT_FRAMES;
+        }
         break; /* Core 5.4, Vol 3, Part A, 3: data on an unknown channel is ignored */
     }
     /* that it was the first sign of life of its link is news */
-    return !traffic || host->links.n_news > 0;
+    return host->links.n_news > 0 ? HOST_INPUT_NEWS : ret;
 }
 
 static void host_ready(struct bl_host *host, uint64_t now)
@@ -335,13 +347,6 @@ static void host_leave(struct bl_host *host, uint64_t now)
     }
 }
 
-enum host_input {
-    HOST_INPUT_NONE,
-    HOST_INPUT_REPORTS, /* nothing but: they change nothing for anybody but their readers */
-    HOST_INPUT_TRAFFIC, /* PDUs as well, and nothing else: lib/gap need not be asked */
-    HOST_INPUT_NEWS,
-};
-
 static enum host_input host_take_input(struct bl_host *host, uint64_t now)
 {
     enum host_input all = HOST_INPUT_NONE;
@@ -363,8 +368,7 @@ static enum host_input host_take_input(struct bl_host *host, uint64_t now)
             host_event(host, now, &in.event);
             break;
         case BL_HCI_PDU:
-            if (!host_pdu(host, now, &in))
-                this = HOST_INPUT_TRAFFIC;
+            this = host_pdu(host, now, &in);
             break;
         case BL_HCI_DEAD:
             host_failed(host, now, in.dead.why);
@@ -430,7 +434,9 @@ int bl_host_receive(struct bl_host *host, uint64_t now, const void *packet, size
     enum host_input input = host_take_input(host, now);
     if (input == HOST_INPUT_NONE && host_is_traffic(packet, n))
         input = HOST_INPUT_TRAFFIC;
-    if (input == HOST_INPUT_TRAFFIC)
+    if (input == HOST_INPUT_FRAMES)
+        bl_l2cap_step(&host->l2cap, now);
+    else if (input == HOST_INPUT_TRAFFIC)
         bl_host_pump_gatt(host, now);
     else if (input != HOST_INPUT_REPORTS)
         host_pump_all(host, now);
@@ -443,10 +449,11 @@ size_t bl_host_next_tx(struct bl_host *host, uint64_t now, const uint8_t **bytes
 {
     if (host->state == BL_HOST_OFF)
         return 0;
-    size_t n = bl_hci_next_tx(host->hci, now, bytes);
-    if (n == 0 && bl_l2cap_fill(&host->l2cap, now))
-        n = bl_hci_next_tx(host->hci, now, bytes);
-    return n;
+    if (!list_empty(&host->l2cap.sending)) {
+        bl_hci_taken(host->hci); /* frames are cut where the last one has lain */
+        bl_l2cap_fill(&host->l2cap, now);
+    }
+    return bl_hci_next_tx(host->hci, now, bytes);
 }
 
 bool bl_host_next_event(struct bl_host *host, struct bl_event *ret)

@@ -301,11 +301,16 @@ static size_t acl_fragment(const struct bl_hci *hci, uint16_t handle, struct buf
     return HCI_ACL_HEADER + n;
 }
 
+void bl_hci_taken(struct bl_hci *hci)
+{
+    hci->acl.lent = buf_free(hci->acl.lent);
+}
+
 size_t acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)
 {
     struct hci_acl *acl = &hci->acl;
 
-    acl->lent = buf_free(acl->lent);
+    bl_hci_taken(hci);
     struct hci_link *link = acl_next_link(hci);
     if (!link)
         return 0;

@@ -122,6 +122,8 @@ void bl_hci_stop(struct bl_hci *hci);
 void bl_hci_receive(struct bl_hci *hci, uint64_t now, const uint8_t *packet, size_t n);
 bool bl_hci_next(struct bl_hci *hci, uint64_t now, struct bl_hci_in *ret);
 size_t bl_hci_next_tx(struct bl_hci *hci, uint64_t now, const uint8_t **bytes);
+/* The packet that it gave last is not looked at any more, as otherwise its next call says. */
+void bl_hci_taken(struct bl_hci *hci);
 uint64_t bl_hci_deadline(const struct bl_hci *hci);
 void bl_hci_tick(struct bl_hci *hci, uint64_t now);
 /* Input was held back for so long: commands in flight are waited for as much longer. */

@@ -81,14 +81,15 @@ struct l2cap_asked {
 };
 
 struct l2cap_tx {
-    struct list turn;   /* conn.turns while a frame could go */
-    struct list queue;  /* struct buf: SDUs to be sent, the first one perhaps cut in part */
-    struct list spare;  /* struct buf of `size` octets each, for the next */
-    struct buf *flying; /* the one whose frame lib/hci has, or that is at conn.home; NULL: none */
-    unsigned n_queue;   /* SDUs that have not left whole, the flying one among them */
+    struct list turn;  /* conn.turns while a frame could go */
+    struct list queue; /* struct buf: SDUs to be sent, behind `first` */
+    struct list spare; /* struct buf of `size` octets each, for the next */
+    struct buf *first; /* the SDU that has been cut in part, or whole; NULL: none */
+    bool flying;       /* lib/hci has a frame of it, and so the buffer; or it is at conn.home */
+    unsigned n_queue;  /* SDUs that have not left whole, the first one among them */
     unsigned n_spare, limit; /* limit: of n_queue */
     size_t size;             /* of an SDU in spare buffers: peer_mtu */
-    size_t total, at; /* of the first SDU, its length's two octets included: all, and cut so far */
+    size_t total, at; /* of `first`, the two octets of its length included: all, and cut so far */
     size_t need;      /* credits that what has not been cut needs */
     uint16_t credits; /* frames that the peer takes */
     bool stalled;     /* bl_l2cap_send() said 0: SEND_READY is due when the queue is empty */

@@ -286,11 +286,10 @@ static void conn_channels(struct bl_l2cap_conn *c, uint64_t now)
 
 static void conn_turn(struct bl_l2cap_conn *c, uint64_t now)
 {
-    bool all = l2cap_asked_send(c, now);
+    bool all = list_empty(&c->asked) || l2cap_asked_send(c, now);
 
-    all = l2cap_requests_send(c, now) && all;
+    all = (list_empty(&c->requests) || l2cap_requests_send(c, now)) && all;
     conn_channels(c, now);
-    l2cap_tx_fill(c, now);
     if (all && list_empty(&c->due) && l2cap_tx_idle(c))
         list_remove(&c->sending);
 }

@@ -7,7 +7,7 @@
  *
  *     links.c: announced --> bl_l2cap_open    ended --> bl_l2cap_close (before BL_EV_DISCONNECTED)
  *     host.c:  PDU on CID 5 --> bl_l2cap_signal      CID 0x0040.. --> bl_l2cap_pdu
- *              every command and tick --> bl_l2cap_step       nothing to send --> bl_l2cap_fill
+ *              every command and tick --> bl_l2cap_step       bl_host_next_tx --> bl_l2cap_fill
  *
  * Of the signalling commands those of channels are seen to here; the connection parameter update is
  * lib/gap's, which is handed what concerns it and sends by bl_l2cap_sig_send(), with identifiers
@@ -93,10 +93,11 @@ uint8_t bl_l2cap_sig_id(struct bl_l2cap *l, uint16_t conn);
 /* A PDU on CID 0x0040 and up: a K-frame, or of no channel (ignored: Core 5.4, Vol 3, Part A, 3). */
 void bl_l2cap_pdu(struct bl_l2cap *l, uint64_t now, uint16_t conn, uint16_t cid,
                   const uint8_t *data, size_t n);
-/* Commands and credits that are due go out, and what SDUs may. */
+/* Commands and credits that are due go out. */
 void bl_l2cap_step(struct bl_l2cap *l, uint64_t now);
-/* The next K-frames, where lib/hci has sent those before, and what has waited for their end; false:
- * nothing new is with lib/hci. There may be events. Cheap when there is nothing. */
+/* Frames that may go are handed to lib/hci, before it is asked for the next packet, so that they
+ * have their place among what others send, and what has waited for their end; false: nothing new is
+ * with lib/hci. There may be events. Cheap when there is nothing. */
 bool bl_l2cap_fill(struct bl_l2cap *l, uint64_t now);
 uint64_t bl_l2cap_deadline(const struct bl_l2cap *l);
 void bl_l2cap_tick(struct bl_l2cap *l, uint64_t now);

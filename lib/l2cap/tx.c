@@ -12,13 +12,13 @@
  *                         at       4 + at                        what has been sent
  *
  * lib/hci writes its own headers in the same way. While it has a frame the whole buffer is its
- * (`flying`): a channel has one frame at a time there, which loses nothing, as lib/hci asks for
- * more as soon as it has handed the last one on. It gives the buffer back to conn.home, where
+ * (`flying`): a channel has one frame at a time there, which loses nothing, as the next one is cut
+ * as soon as the last one has been handed on. It gives the buffer back to conn.home, where
  * l2cap_tx_fill() finds it.
  *
- *     spare --commit--> queue --fill, a credit--> flying --lib/hci--> home --more to cut--> queue
- *       ^                                                              |
- *       '------------------------- all has left -----------------------'
+ *     spare --commit--> queue --> first --fill, a credit--> flying --lib/hci--> home
+ *       ^                           ^                                            |
+ *       '------ all has left -------+---------------- more to cut ---------------'
  *
  * Frames are as long as the peer takes them, but for an SDU's last one: some give credits for whole
  * SDUs, and count on that.
@@ -26,6 +26,7 @@
 
 #include "internal.h"
 
+#include "base/cleanup.h"
 #include "bounds.h"
 
 #include <errno.h>
@@ -54,9 +55,8 @@ static void tx_turn(struct l2cap_channel *ch)
 {
     struct l2cap_tx *tx = &ch->tx;
 
-    if (tx->flying || tx->credits == 0 || list_empty(&tx->queue) || !list_empty(&tx->turn))
-        return;
-    if (!tx_open(ch))
+    if (tx->flying || tx->credits == 0 || (!tx->first && list_empty(&tx->queue)) ||
+        !list_empty(&tx->turn) || !tx_open(ch))
         return;
     list_append(&ch->c->turns, &tx->turn);
     l2cap_sending(ch->c);
@@ -75,15 +75,16 @@ void l2cap_tx_deinit(struct l2cap_channel *ch)
     struct l2cap_tx *tx = &ch->tx;
 
     list_remove(&tx->turn);
-    if (tx->flying) {
-        struct buf *b = tx->flying;
-        b->home = NULL; /* lib/hci frees it when its frame has gone ... */
+    if (!tx->flying) {
+        buf_free(tx->first);
+    } else {
+        tx->first->home = NULL; /* lib/hci frees it when its frame has gone ... */
         ch->c->frames--;
         list_each(l, next, &ch->c->home)
         {
-            if (l == &b->link) { /* ... unless it has */
+            if (l == &tx->first->link) { /* ... unless it has */
                 list_remove(l);
-                buf_free(b);
+                buf_free(tx->first);
                 break;
             }
         }
@@ -229,20 +230,12 @@ int bl_l2cap_tx_commit(struct l2cap_channel *ch, uint64_t now, const size_t *len
 void l2cap_tx_resized(struct l2cap_channel *ch)
 {
     struct l2cap_tx *tx = &ch->tx;
-    size_t first = tx->at;
-
     /* Places that bl_l2cap_slots() has named stay until they are asked for again. The frames to
      * come are of the new MPS, the rest of an SDU among them. */
-    tx->need = 0;
-    if (tx->flying && tx->at < tx->total)
-        tx->need = tx_frames(ch, tx->total - tx->at);
-    if (tx->flying)
-        first = 0;
+    tx->need = tx->first && tx->at < tx->total ? tx_frames(ch, tx->total - tx->at) : 0;
     list_each(l, next, &tx->queue)
     {
-        tx->need += tx_frames(ch, first ? tx->total - first
-                                        : list_entry(l, struct buf, link)->len - TX_HEADER);
-        first = 0;
+        tx->need += tx_frames(ch, list_entry(l, struct buf, link)->len - TX_HEADER);
     }
 }
 
@@ -264,10 +257,14 @@ static bool tx_cut(struct l2cap_channel *ch)
 {
     struct l2cap_tx *tx = &ch->tx;
     struct bl_l2cap_conn *c = ch->c;
-    struct buf *b = list_entry(tx->queue.next, struct buf, link);
+    struct buf *b = tx->first;
 
-    if (tx->at == 0)
+    if (!b) {
+        b = tx->first = list_entry(tx->queue.next, struct buf, link);
+        list_remove(&b->link);
         tx->total = b->len - TX_HEADER;
+        tx->at = 0;
+    }
     size_t left = tx->total - tx->at, n = left < ch->peer_mps ? left : ch->peer_mps;
     uint8_t *header = b->data + tx->at;
     header[0] = (uint8_t)n;
@@ -278,15 +275,12 @@ static bool tx_cut(struct l2cap_channel *ch)
     b->len = tx->at + TX_HEADER + n;
     b->tag = ch->cid;
     b->home = &c->home;
-    list_remove(&b->link);
     if (bl_hci_send(c->l->hci, c->handle, b) < 0) {
         list_remove(&b->link); /* it has come home at once */
         b->home = NULL;
-        b->len = TX_HEADER + tx->total;
-        list_prepend(&tx->queue, &b->link);
         return false;
     }
-    tx->flying = b;
+    tx->flying = true;
     tx->at += n;
     tx->credits--;
     tx->need--;
@@ -298,21 +292,15 @@ static bool tx_cut(struct l2cap_channel *ch)
 static void tx_landed(struct l2cap_channel *ch, uint64_t now)
 {
     struct l2cap_tx *tx = &ch->tx;
-    struct buf *b = tx->flying;
-
-    b->home = NULL;
-    b->start = 0;
-    tx->flying = NULL;
+    tx->first->home = NULL;
+    tx->flying = false;
     ch->c->frames--;
-    if (tx->at < tx->total) {
-        list_prepend(&tx->queue, &b->link);
-    } else {
+    if (tx->at == tx->total) {
         tx->sdus++;
         tx->bytes += tx->total - TX_SDU_LENGTH;
-        tx->at = 0;
         ch->c->l->counters[BL_L2CAP_N_TX_SDUS]++;
         tx->n_queue--;
-        tx_put(tx, b);
+        tx_put(tx, steal_ptr(tx->first));
         if (tx->n_queue == 0 && (tx->stalled || ch->state == L2CAP_DRAINING))
             l2cap_channel_drained(ch, now);
     }

@@ -620,7 +620,7 @@ START_TEST(larger_mps_holds_from_the_next_frame_on)
         ch->peer_mps = 200;
         l2cap_tx_resized(ch);
         size_t need = ch->tx.need;
-        unsigned before = peer->frames + (r->pdu_len[0] > 0 || ch->tx.flying != NULL);
+        unsigned before = peer->frames + (r->pdu_len[0] > 0 || ch->tx.flying);
         uint16_t credits = ch->tx.credits;
         rig_run(r);
         ck_assert_uint_eq(ch->tx.need, 0);
