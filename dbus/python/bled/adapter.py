@@ -9,12 +9,14 @@ import weakref
 from typing import (IO, Any, Awaitable, Callable, Coroutine, Dict, Generic, List, MutableMapping,
                     Optional, Sequence, Set, Tuple, TypeVar, Union, overload)
 
+from . import l2cap, server
 from .contract import PROPERTIES
 from .core import Client, Signal, adapter_path, quietly, settle
 from .errors import Closed, Error, NotFound, from_status
 from .link import Connecting, Link, Person
+from .l2cap import Channel, Listener
 from .scan import Scan
-from .server import LocalAttribute, Serving, Worker, route
+from .server import LocalAttribute, Serving, Worker
 from .stream import Stream
 from .types import Advertiser, Bond, Oob, Peer, Uuid, peer, uuid as spelled
 
@@ -111,6 +113,9 @@ class Adapter:
         self._secrets: Optional[Stream[Signal]] = None
         #: Values of services that are being served, by handle.
         self.attributes: Dict[int, LocalAttribute] = {}
+        #: Channels by connection and CID, and those that a peer opens and that are not open yet.
+        self.channels: Dict[Tuple[int, int], Channel] = {}
+        self.accepted: Set[Tuple[int, int]] = set()
         #: Who is asked on links that have nobody of their own (Link.pair).
         self.person = Person()
         self.draws = False
@@ -455,7 +460,8 @@ class Adapter:
         on("GattClient1.MtuExchanged", lambda s, conn, mtu: self._note(conn, Mtu=mtu))
         on("Link1.ConnectionUpdated", lambda s, conn, interval, latency, timeout, status: self._note(
             conn, Interval=interval, Latency=latency, SupervisionTimeout=timeout))
-        route(self)
+        server.route(self)
+        l2cap.route(self)
         client.on_end(self._gone)
 
     def _known_link(self, conn: int) -> None:
@@ -513,6 +519,17 @@ class Adapter:
         handles: List[List[int]] = await self.client.call("GattServer1.RegisterServices", fitted,
                                                           **options)
         return handles
+
+    # Channels
+
+    def listen(self, psm: int, mtu: int = 512, *, security: Optional[int] = None,
+               authorize: Optional[Callable[[Link, int, int], Any]] = None,
+               socket: bool = True) -> Listener:
+        """`async with ble.listen(0x80) as listener: async for channel in listener`. mtu: the most
+        octets of an SDU that we take. authorize(link, psm, peer_mtu), async or not: False or an
+        L2capError refuses. socket=False: channels of calls and signals."""
+        self.client
+        return Listener(self, psm, mtu, security, authorize, socket)
 
     # Pairing and bonds
 

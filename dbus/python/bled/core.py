@@ -21,7 +21,7 @@ import re
 import socket
 import struct
 from typing import (Any, Awaitable, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional,
-                    Sequence, Tuple, TypeVar)
+                    Sequence, Set, Tuple, TypeVar)
 
 from jeepney.auth import BEGIN, AuthenticationError, Authenticator
 from jeepney.bus import get_connectable_addresses
@@ -41,6 +41,7 @@ OBJECT_MANAGER = DBUS + ".ObjectManager"
 SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 MAX_MESSAGE = 128 * 1024 * 1024  # the specification's
 READ_SIZE = 65536
+TAKE_BACK_S = 2
 CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
 _PATH = re.compile(r"^/([A-Za-z0-9_]+(/[A-Za-z0-9_]+)*)?$")
 _NAME = re.compile(r"^:?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")
@@ -470,6 +471,7 @@ class Client:
         self._handlers: Dict[Tuple[str, str], List[Handler]] = {}
         self._ends: List[Callable[[Error], None]] = []
         self._room = asyncio.Semaphore(CALLS)
+        self._backs: Set["asyncio.Future[None]"] = set()
         self.gone: Optional[Error] = None
         bus.on_signal, bus.on_lost = self._signal, self._lost
 
@@ -563,7 +565,11 @@ class Client:
             try:
                 return self._result(await asyncio.shield(future))
             except asyncio.CancelledError:
-                await settle(self._take_back(future, undo, cancel))
+                # What the peer has to answer first is taken back when it does: not waited for here.
+                back = asyncio.ensure_future(self._take_back(future, undo, cancel))
+                self._backs.add(back)
+                back.add_done_callback(self._backs.discard)
+                await settle(asyncio.wait({back}, timeout=None if cancel else TAKE_BACK_S))
                 raise
 
     async def _take_back(self, future: "asyncio.Future[Any]",

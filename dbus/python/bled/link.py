@@ -11,6 +11,7 @@ from typing import (TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, Optiona
 
 from .core import Client, settle
 from .errors import Disconnected, Error, NotActive, NotConnected, NotFound, from_status
+from .l2cap import Channel, open_channels
 from .remote import RemoteCharacteristic, RemoteDescriptor, RemoteService, write_mode
 from .stream import Stream
 from .types import Security, Uuid, uuid as spelled
@@ -46,6 +47,10 @@ async def _result(value: Any) -> Any:
 
 class Link:
     """A connection. As a context manager it disconnects at the end of the block."""
+
+    conn: int
+    address: str
+    address_type: int
 
     def __init__(self, adapter: "Adapter", conn: int, address_type: int, address: str) -> None:
         self.adapter, self.client = adapter, adapter.client
@@ -318,6 +323,22 @@ class Link:
     async def stats(self) -> Dict[str, int]:
         counters: Dict[str, int] = await self.client.call("Link1.Stats", self.conn)
         return counters
+
+    # Channels
+
+    async def open_channel(self, psm: int, mtu: int = 512, *, security: Optional[int] = None,
+                           enhanced: Optional[bool] = None, socket: bool = True) -> Channel:
+        """Opens a channel: `async with await link.open_channel(0x80) as channel`. socket=False:
+        one of calls and signals."""
+        channels = await open_channels(self, psm, mtu, socket,
+                                       {"security": security, "enhanced": enhanced})
+        return channels[0]
+
+    async def open_channels(self, psm: int, mtu: int = 512, *, count: int,
+                            security: Optional[int] = None, socket: bool = True) -> List[Channel]:
+        """Opens up to five at once, in the enhanced mode; those that the peer has taken."""
+        return await open_channels(self, psm, mtu, socket, {
+            "security": security, "enhanced": True, "channels": count})
 
     # Pairing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple, Union
 
 from .core import Signal, quietly, settle
-from .errors import (AttError, Busy, Disconnected, Error, InvalidArgs, NoResources, NotFound,
+from .errors import (Busy, Disconnected, Error, InvalidArgs, NoResources, NotFound,
                      Overflow)
 from .pipe import Pipe
 from .stream import Stream
@@ -251,5 +251,5 @@ def write_mode(response: Union[bool, str]) -> int:
     return _MODES[response]
 
 
-__all__ = ["AttError", "Notifications", "RemoteCharacteristic", "RemoteDescriptor", "RemoteService",
+__all__ = ["Notifications", "RemoteCharacteristic", "RemoteDescriptor", "RemoteService",
            "Writer"]

@@ -18,7 +18,6 @@ for the peer and goes to the event loop's exception handler.
 """
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import (TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple,
                     Type, TypeVar, Union, overload)
@@ -556,5 +555,5 @@ def route(adapter: "Adapter") -> None:
 
 
 __all__ = ["Characteristic", "Descriptor", "LocalAttribute", "LocalCharacteristic", "Serving",
-           "Trigger", "Worker", "Writes", "asyncio", "characteristic", "descriptor", "service",
+           "Trigger", "Worker", "Writes", "characteristic", "descriptor", "service",
            "simple_service"]

@@ -59,6 +59,16 @@ class Stream(Generic[T]):
         self._forget()
         self._news.set()
 
+    def waiting(self) -> List[T]:
+        """What has come and was not read, taken out."""
+        items = list(self._items)
+        self._items.clear()
+        return items
+
+    def put_back(self, item: T) -> None:
+        """As if it had not been read."""
+        self._items.appendleft(item)
+
     def close(self) -> None:
         self.end(Closed("this iterator has been closed"))
         self._items.clear()
