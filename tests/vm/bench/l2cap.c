@@ -26,6 +26,7 @@
 
 enum {
     PSM = 0x80,
+    PSM_BLED = 0x90,
     WARM = 20,
     COUNTED = 500,
     OCTETS = 2 << 20, /* a stream, at most */
@@ -86,9 +87,11 @@ static void kernel(struct l2cap *l)
         row("kernel to kernel", sizes[i].len, l->kernel[i]);
         putchar('\n');
         fflush(stdout);
-        /* They stay open, and so does the link, until hci0 goes. */
+        /* They stay open, and so does the link, until both controllers are down: btvirt tells a peer
+         * nothing of a controller that goes. */
     }
     l2_down(0);
+    l2_down(1);
 }
 
 /* --- bled --- */
@@ -182,7 +185,7 @@ static void bled(struct l2cap *l)
     for (int i = 0; i < SIZES; i++) {
         if (l->only && sizes[i].len != l->only)
             continue;
-        uint16_t psm = (uint16_t)(PSM + i);
+        uint16_t psm = (uint16_t)(PSM_BLED + i);
         int in_kernel, listener = l2_listen(&l->peer, psm, sizes[i].mtu);
         int in_bled = open_channel(l, listener, psm, sizes[i].mtu, &in_kernel);
         if (wanted(l, "send"))
