@@ -33,7 +33,7 @@ class Management:
         self.indexes = set()
         self.listed = False
         self.ends = []
-        self.answers = []      # (opcode, index, status) of commands
+        self.answers = []      # (opcode, index, status, what was returned) of commands
         self.socket = None
 
     async def __aenter__(self):
@@ -70,16 +70,21 @@ class Management:
             self.listed = True
         if event in (_EV_COMPLETE, _EV_STATUS):
             opcode, status = struct.unpack_from('<HB', body)
-            self.answers.append((opcode, index, status))
+            self.answers.append((opcode, index, status, body[3:]))
         pulse()
+
+    async def command(self, opcode, index, parameters=b''):
+        """A command, which has to succeed: returns what it returns."""
+        before = len(self.answers)
+        self.socket.send(struct.pack('<HHH', opcode, index, len(parameters)) + parameters)
+        found = await until(lambda: [a for a in self.answers[before:] if a[:2] == (opcode, index)],
+                            'answer of the management interface')
+        assert found[0][2] == 0, found
+        return found[0][3]
 
     async def secure_connections(self, index, on):
         """Whether the kernel on that controller can do more than legacy pairing; bluetoothd turns it on at its start."""
-        before = len(self.answers)
-        self.socket.send(struct.pack('<HHHB', _SET_SECURE_CONNECTIONS, index, 1, on))
-        found = await until(lambda: [a for a in self.answers[before:] if a[:2] == (_SET_SECURE_CONNECTIONS, index)],
-                            'answer of the management interface')
-        assert found[0][2] == 0, found
+        await self.command(_SET_SECURE_CONNECTIONS, index, bytes([on]))
 
     async def free(self, *indexes):
         """Waits until these controllers, and no others, are there and nobody's."""

@@ -1,0 +1,234 @@
+"""Connection-oriented channels: the kernel's sockets, bled's Acquire, and streams of SDUs through any two ends.
+
+Python's own bind() and connect() know no LE addresses, so both are called by ctypes.
+"""
+
+import asyncio
+import ctypes
+import errno
+import os
+import random
+import select
+import socket
+import struct
+
+from kernel import Management
+from world import pulse, until
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LE_PUBLIC = 1
+_SOL_BLUETOOTH = 274
+_SECURITY, _SNDMTU, _RCVMTU, _MODE = 4, 12, 13, 15
+_ATT_CID = 4
+_SNDBUFFORCE, _RCVBUFFORCE, _ROOM, _LONG = 32, 33, 4 << 20, 10000
+
+LE_FLOWCTL, EXT_FLOWCTL = 3, 4
+LOW, MEDIUM, HIGH, FIPS = 1, 2, 3, 4
+MTU_MAX = 65535
+
+_SET_POWERED, _SET_LE, _SET_ADVERTISING, _READ_INFO = 0x0005, 0x000d, 0x0029, 0x0004
+_CONNECTABLE = 2
+
+
+def enable_ecred():
+    """The enhanced mode, which this kernel has off unless it is told."""
+    with open('/sys/module/bluetooth/parameters/enable_ecred', 'w', encoding='ascii') as file:
+        file.write('Y')
+
+
+def _sockaddr(address, psm, cid=0):
+    octets = bytes(reversed(bytes.fromhex(address.replace(':', ''))))
+    return struct.pack('<HH6sHBx', socket.AF_BLUETOOTH, psm, octets, cid, _LE_PUBLIC)
+
+
+class End:
+    """One end of a channel: a SOCK_SEQPACKET socket, the kernel's or what Acquire gave."""
+
+    def __init__(self, fd_or_socket):
+        self.socket = fd_or_socket if isinstance(fd_or_socket, socket.socket) else socket.socket(fileno=fd_or_socket)
+        self.socket.setblocking(False)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    async def _ready(self, events):
+        """Until poll() says one of these; returns what it said."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        add, remove = ((loop.add_writer, loop.remove_writer) if events & select.POLLOUT else
+                       (loop.add_reader, loop.remove_reader))
+        add(self.socket, lambda: done.done() or done.set_result(None))
+        try:
+            await asyncio.wait_for(done, 30)
+        finally:
+            remove(self.socket)
+
+    async def send(self, sdu):
+        while True:
+            try:
+                sent = self.socket.send(sdu)
+            except BlockingIOError:
+                await self._ready(select.POLLOUT)
+                continue
+            assert sent == len(sdu), (sent, len(sdu))
+            return
+
+    async def receive(self):
+        """The next SDU; None at the end."""
+        while True:
+            try:
+                sdu = self.socket.recv(MTU_MAX + 1)
+            except BlockingIOError:
+                await self._ready(select.POLLIN)
+                continue
+            except ConnectionError:
+                return None
+            if not sdu and self._ended():
+                return None
+            return sdu
+
+    def _ended(self):
+        # Told apart from an empty SDU: nothing comes after it.
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN | select.POLLRDHUP)
+        return any(events & (select.POLLRDHUP | select.POLLHUP) for _, events in poll.poll(0))
+
+    async def rest(self):
+        """All SDUs until the end."""
+        sdus = []
+        while (sdu := await self.receive()) is not None:
+            sdus.append(sdu)
+        return sdus
+
+    async def ended(self):
+        assert await self.receive() is None
+
+
+class KernelEnd(End):
+    """A socket of the kernel's on a controller's address: bind, then connect() or listen() and accept()."""
+
+    def __init__(self, own, psm=0, mtu=None, mode=None, security=None, cid=0):
+        super().__init__(socket.socket(socket.AF_BLUETOOTH, socket.SOCK_SEQPACKET, socket.BTPROTO_L2CAP))
+        if mtu and mtu > _LONG:
+            # The kernel wants all frames of an SDU in the buffer at once, and waits for ever where they do not fit.
+            for name in (_SNDBUFFORCE, _RCVBUFFORCE):
+                self.socket.setsockopt(socket.SOL_SOCKET, name, _ROOM)
+        where = _sockaddr(own, psm, cid)
+        if _LIBC.bind(self.socket.fileno(), where, len(where)) < 0:
+            raise OSError(ctypes.get_errno(), f'bind to {own}')
+        if mode:
+            self.option(_MODE, 'B', mode)
+        if mtu:
+            self.option(_RCVMTU, 'H', mtu)
+        if security:
+            self.option(_SECURITY, 'BB', security, 0)
+
+    def option(self, name, types, *values):
+        self.socket.setsockopt(_SOL_BLUETOOTH, name, struct.pack(types, *values))
+
+    def mtus(self):
+        """(ours, the peer's)"""
+        return tuple(struct.unpack('H', self.socket.getsockopt(_SOL_BLUETOOTH, name, 2))[0]
+                     for name in (_RCVMTU, _SNDMTU))
+
+    def reconfigure(self, mtu):
+        self.option(_RCVMTU, 'H', mtu)
+
+    async def connect(self, peer, psm, cid=0):
+        """Raises OSError with the kernel's word for a refusal."""
+        where = _sockaddr(peer, psm, cid)
+        if _LIBC.connect(self.socket.fileno(), where, len(where)) < 0 and ctypes.get_errno() != errno.EINPROGRESS:
+            raise OSError(ctypes.get_errno(), 'connect')
+        await self._ready(select.POLLOUT)
+        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        return self
+
+    def listen(self):
+        self.socket.listen(8)
+        return self
+
+    async def accept(self):
+        await self._ready(select.POLLIN)
+        end = KernelEnd.__new__(KernelEnd)
+        End.__init__(end, self.socket.accept()[0])
+        return end
+
+
+class Host:
+    """The kernel's own stack on a controller, with nobody's daemon: an address, LE, advertising."""
+
+    def __init__(self, management, index):
+        self.management = management
+        self.index = index
+        self.address = None
+
+    async def start(self):
+        await self.management.command(_SET_POWERED, self.index, b'\x01')
+        await self.management.command(_SET_LE, self.index, b'\x01')
+        info = await self.management.command(_READ_INFO, self.index)
+        self.address = ':'.join(f'{octet:02X}' for octet in reversed(info[:6]))
+        return self
+
+    async def advertise(self):
+        """Connectable, until told otherwise."""
+        await self.management.command(_SET_ADVERTISING, self.index, bytes([_CONNECTABLE]))
+
+    async def link(self, scene, peer):
+        """Connects to a peer that advertises: the ATT socket keeps the link for as long as it is open."""
+        end = await scene.enter(KernelEnd(self.address, cid=_ATT_CID))
+        return await end.connect(peer, 0, _ATT_CID)
+
+
+# ---- streams ----
+
+_STUFF = random.Random(1).randbytes(3 * MTU_MAX)
+
+
+def sdu_of(number, length):
+    """What SDU number so and so looks like."""
+    at = number * 251 % (2 * MTU_MAX)
+    return _STUFF[at:at + length]
+
+
+def lengths_of(octets, mtu, least=0):
+    """SDU lengths up to an MTU that make so many octets: the longest mostly, and some of all others. least: 1 where the
+    kernel is to send them, which sends no empty one."""
+    some = random.Random(mtu)
+    lengths = [mtu, least, 1, 2, mtu - 1, mtu - 2, mtu - 3]
+    left = octets - sum(lengths)
+    while left > 0:
+        length = min(left, mtu if some.random() < 0.8 else some.randint(least, mtu))
+        lengths.append(length)
+        left -= length
+    return lengths
+
+
+async def stream(sender, receiver, lengths, pause=None):
+    """SDUs of these lengths from one end to the other one, each compared. pause: (number, coroutine function) where the
+    receiver stops reading until that has returned."""
+    async def send():
+        for number, length in enumerate(lengths):
+            await sender.send(sdu_of(number, length))
+
+    async def receive():
+        for number, length in enumerate(lengths):
+            if pause and number == pause[0]:
+                await pause[1]()
+            sdu = await receiver.receive()
+            assert sdu == sdu_of(number, length), (
+                f'SDU {number} of {len(lengths)}, {length} octets: ' +
+                ('the end came' if sdu is None else f'{len(sdu)} octets came'))
+
+    await asyncio.gather(send(), receive())
+
+
+__all__ = ['End', 'KernelEnd', 'Host', 'Management', 'stream', 'sdu_of', 'lengths_of', 'enable_ecred', 'LE_FLOWCTL',
+           'EXT_FLOWCTL', 'LOW', 'MEDIUM', 'HIGH', 'FIPS', 'MTU_MAX', 'pulse', 'until']
