@@ -62,5 +62,5 @@ def raises(kind, *words):
         except kind as e:
             assert all(w in str(e) for w in words), (words, str(e))
             return
-        raise AssertionError(f"no {kind.__name__}")
+        raise AssertionError(f"no {kind}")
     return check()

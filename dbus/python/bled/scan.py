@@ -2,12 +2,13 @@
 """Scanning: an async iterator of reports, over the daemon's stream or its signals."""
 from __future__ import annotations
 
+import asyncio
 import struct
 import weakref
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .core import Fd, Signal, quietly, settle
-from .errors import Busy, NotActive
+from .errors import Busy, Canceled, NotActive
 from .pipe import Pipe
 from .stream import Stream
 from .types import Report
@@ -61,7 +62,7 @@ class Scan:
         self._stream, self._block, self._done = stream, False, False
         self._pipe: Optional[Pipe] = None
         self._signals: Stream[Report] = Stream()
-        self._started = False
+        self._started, self._loop, self._began = False, asyncio.get_running_loop(), 0.0
         self.dropped = 0
 
     async def _start(self) -> None:
@@ -70,13 +71,15 @@ class Scan:
             raise Busy("this Adapter is scanning: end that scan, use discover, or open another "
                        "Adapter")
         self._adapter._scan = weakref.ref(self)
-        self._started = True
+        self._started, self._began = True, self._loop.time()
         client = self._adapter.client
         if self._stream:
             fd: Fd = await client.claim("Observer1.AcquireScan", self._duration, undo=self._undo,
                                         **self._options)
             self._pipe = Pipe(fd)
             return
+        # One that nobody refers to any more has been stopped without waiting: its ScanDone is not ours.
+        await client.call("Observer1.StopScan")
         me = weakref.ref(self)
 
         def each(signal: Signal) -> None:
@@ -165,10 +168,14 @@ class Scan:
         return report
 
     async def _why(self) -> None:
-        """The end is an error where the adapter or the daemon went."""
+        """The end is an error where it is not that of the duration."""
+        early = self._loop.time() - self._began < self._duration / 1000 - 0.05
         await self._adapter.client.ping()
         if not self._adapter.active:
             raise NotActive("the adapter went inactive, and the scan with it")
+        if early or not self._duration:
+            raise Canceled("the scan was ended: the adapter goes inactive, or another scan of this "
+                           "client took its place")
 
     def __del__(self) -> None:
         if self._pipe:
