@@ -303,7 +303,8 @@ static size_t acl_fragment(const struct bl_hci *hci, uint16_t handle, struct buf
 
 void bl_hci_taken(struct bl_hci *hci)
 {
-    hci->acl.lent = buf_free(hci->acl.lent);
+    if (hci->acl.lent)
+        hci->acl.lent = buf_free(hci->acl.lent);
 }
 
 size_t acl_next_tx(struct bl_hci *hci, const uint8_t **bytes)

@@ -381,7 +381,7 @@ bool bl_hci_next(struct bl_hci *hci, uint64_t now, struct bl_hci_in *ret)
     struct hci_answer answer;
 
     for (;;) {
-        if (cmdq_pop_lost(&hci->cmdq, &answer)) {
+        if (!list_empty(&hci->cmdq.lost) && cmdq_pop_lost(&hci->cmdq, &answer)) {
             if (hci_answered(hci, &answer, ret))
                 return true;
         } else if (hci->ready_to_tell) {

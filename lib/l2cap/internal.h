@@ -149,6 +149,8 @@ struct bl_l2cap_conn {
                            * `home` are l2cap.c's to list_init() */
     struct list home;     /* struct buf: those that lib/hci is done with; tag: their channel */
     unsigned frames;      /* of channels in lib/hci's queue, or at home */
+    struct buf *credits;  /* for giving them, the same each time; NULL: none so far */
+    struct list kept;     /* where it is while lib/hci does not have it */
 };
 
 struct l2cap_listener {

@@ -31,6 +31,8 @@ int bl_l2cap_init(struct bl_l2cap *l, struct bl_hci *hci, const struct bl_env *e
 
 struct bl_l2cap_conn *l2cap_conn(const struct bl_l2cap *l, uint16_t conn)
 {
+    if (l->recent && l->recent->conn == conn)
+        return l->recent;
     for (unsigned i = 0; i < l->count; i++)
         if (l->table[i]->conn == conn)
             return l->table[i];
@@ -62,6 +64,7 @@ int bl_l2cap_open(struct bl_l2cap *l, uint64_t now, uint16_t conn, uint16_t hand
     list_init(&c->asked);
     list_init(&c->turns);
     list_init(&c->home);
+    list_init(&c->kept);
     l->table[l->count++] = c;
     return 0;
 }
@@ -73,6 +76,10 @@ static void conn_free(struct bl_l2cap_conn *c)
         if (c->channels[i])
             l2cap_channel_free(c->channels[i]);
     list_remove(&c->sending);
+    if (c->credits) {
+        c->credits->home = NULL; /* lib/hci frees it, if it has it */
+        buf_free_all(&c->kept);
+    }
     free(c);
 }
 
@@ -86,6 +93,8 @@ void bl_l2cap_close(struct bl_l2cap *l, uint64_t now, uint16_t conn, bl_status s
         return;
     struct bl_l2cap_conn *c = l->table[i];
     l->table[i] = l->table[--l->count];
+    if (l->recent == c)
+        l->recent = NULL;
     l2cap_requests_end(c, now, status);
     l2cap_asked_free_all(c);
     for (i = 0; i < ARRAY_LEN(c->channels); i++)
@@ -122,10 +131,23 @@ void bl_l2cap_set_security(struct bl_l2cap *l, uint16_t conn,
 
 /* ---- out ---- */
 
+/* Credits are given all the time, and should need no memory for that. */
+static struct buf *command_buf(struct bl_l2cap_conn *c, uint8_t code)
+{
+    struct list *kept = code == BL_SIG_CREDITS ? list_pop(&c->kept) : NULL;
+    struct buf *b = kept ? list_entry(kept, struct buf, link) : buf_new(4 + BL_SIG_MTU);
+
+    if (b && code == BL_SIG_CREDITS && !c->credits) {
+        c->credits = b;
+        b->home = &c->kept;
+    }
+    return b;
+}
+
 int l2cap_command(struct bl_l2cap_conn *c, const struct bl_sig *sig)
 {
     struct bl_l2cap *l = c->l;
-    struct buf *b = buf_new(4 + BL_SIG_MTU);
+    struct buf *b = command_buf(c, sig->code);
 
     if (!b) {
         l->starved = true;
@@ -255,6 +277,7 @@ void bl_l2cap_pdu(struct bl_l2cap *l, uint64_t now, uint16_t conn, uint16_t cid,
     struct bl_l2cap_conn *c = l2cap_conn(l, conn);
     struct l2cap_channel *ch = c ? l2cap_channel_find(c, cid) : NULL;
 
+    l->recent = c;
     if (ch && (ch->state == L2CAP_OPEN || ch->state == L2CAP_DRAINING)) {
         const char *why = l2cap_rx_frame(ch, now, data, n);
         if (why)

@@ -56,6 +56,7 @@ struct bl_l2cap {
     struct l2cap_listener *listeners[BL_L2CAP_SPSM_MAX + 1]; /* by SPSM */
     struct bl_l2cap_conn *table[BL_MAX_LINKS];               /* the first `count` */
     unsigned count;
+    struct bl_l2cap_conn *recent; /* data came on it last, and does next, likely; NULL: none */
     struct list sending; /* connections with SDUs to cut, credits to give or commands to send */
     struct timerq timers, request_timers; /* of channels, of our procedures */
     bool starved;                         /* a command has found no memory ... */
