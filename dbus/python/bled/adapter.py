@@ -587,6 +587,9 @@ class Adapter:
         except BaseException:
             requests.close()
             raise
+        if self._secrets is not None:
+            self._secrets.close()  # this store takes the place of the one before
+        self._secrets = requests
         self.spawn(self._keep_secrets(store, requests))
         kept: SecretStore = store
         return kept
