@@ -141,8 +141,10 @@ int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b)
             abort();
         struct fake_sent *sent = &hci->sent[hci->n_sent++];
         sent->handle = handle;
-        sent->n = b->len < sizeof(sent->data) ? b->len : sizeof(sent->data);
-        memcpy(sent->data, b->data, sent->n);
+        sent->n = b->len - b->start;
+        if (sent->n > sizeof(sent->data))
+            sent->n = sizeof(sent->data);
+        memcpy(sent->data, b->data + b->start, sent->n);
         hci->queued += hci->counts;
     }
     buf_free(b);
