@@ -16,7 +16,8 @@ struct advertise {
     char uuids[ADVERTISE_MOST][UUID_TEXT_LEN];
     size_t n_services;
     unsigned long interval_ms, seconds, set;
-    bool keep, broadcast, resume;
+    bool keep, broadcast, resume, stopped;
+    unsigned connections;
 };
 
 static int append_manufacturer(sd_bus_message *m, const char *text)
@@ -133,6 +134,7 @@ static int read_line(struct advertise *a, int argc, char **argv)
     return optind == argc ? CTL_OK : ctl_usage(argv[0], "%s is no option", argv[optind]);
 }
 
+/* A connection ends the advertisement; it is ours, and would end with us. */
 static int on_stopped(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct advertise *a = userdata;
@@ -142,11 +144,11 @@ static int on_stopped(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     if (sd_bus_message_read(m, "yq", &set, &status) < 0 || set != a->set)
         return 0;
-    ctl_progress(a->c, "The advertisement has ended%s.",
-                 status == 0x401 ? ": its time is over"
-                 : status == 0   ? " with a connection (--resume goes on afterwards)"
-                                 : "");
-    ctl_loop_end(a->c, status == 0x405 ? CTL_FAILED : CTL_OK);
+    a->stopped = true;
+    if (status == 0x401)
+        ctl_progress(a->c, "The time is over.");
+    if (status != 0 && a->connections == 0)
+        ctl_loop_end(a->c, status == 0x405 ? CTL_FAILED : CTL_OK);
     return 0;
 }
 
@@ -167,6 +169,12 @@ static int on_central(sd_bus_message *m, void *userdata, sd_bus_error *error)
     else
         printf("%s: connection %u, %s %s\n", what, conn, address, ctl_addr_kind(type));
     fflush(stdout);
+    if (strcmp(what, "CentralConnected") == 0) {
+        a->connections++;
+    } else if (a->connections > 0 && --a->connections == 0 && a->stopped && !a->resume) {
+        ctl_progress(a->c, "The connection has ended (--resume goes on then).");
+        ctl_loop_end(a->c, CTL_OK);
+    }
     return 0;
 }
 
@@ -185,6 +193,8 @@ int cmd_advertise(struct ctl *c, int argc, char **argv)
     if (status == CTL_OK && !a.keep)
         status = ctl_match(c, "org.bled.Peripheral1", NULL, on_central, &a);
     if (status == CTL_OK && !a.keep)
+        status = ctl_prompts(c); /* what comes of it is ours, and so are its pairings */
+    if (status == CTL_OK && !a.keep)
         status = ctl_loop_init(c);
     if (status == CTL_OK)
         status = ctl_message(c, "org.bled.Broadcaster1", "Advertise", &m);
@@ -198,6 +208,7 @@ int cmd_advertise(struct ctl *c, int argc, char **argv)
     status = ctl_send(c, "advertising", m, NULL);
     if (status != CTL_OK || a.keep)
         return status;
+    ctl_prompt_input(c);
     ctl_progress(c, "Advertising; Ctrl-C ends it.");
     return ctl_loop(c, CTL_OK);
 }

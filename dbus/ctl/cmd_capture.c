@@ -36,7 +36,7 @@ int cmd_capture(struct ctl *c, int argc, char **argv)
         out ? STDOUT_FILENO : open(argv[optind], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return ctl_fail(CTL_USAGE, "%s: %s", argv[optind], strerror(errno));
-    int status = ctl_attach(c, false);
+    int status = ctl_attach(c, true);
     if (status == CTL_OK)
         status = ctl_loop_init(c);
     if (status == CTL_OK)

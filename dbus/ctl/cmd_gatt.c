@@ -394,5 +394,8 @@ int cmd_subscribe(struct ctl *c, int argc, char **argv)
     if (status == CTL_OK)
         status = ctl_call(c, "subscribing", GATT_CLIENT, "Subscribe", NULL, "qqya{sv}", s.conn,
                           s.handle, bits, 0);
-    return status == CTL_OK ? ctl_loop(c, CTL_OK) : status;
+    if (status != CTL_OK)
+        return status;
+    ctl_progress(c, "Subscribed; Ctrl-C ends it.");
+    return ctl_loop(c, CTL_OK);
 }

@@ -10,100 +10,15 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define PAIRING "org.bled.Pairing1"
-
-enum { ACTION_INPUT = 2, ACTION_DISPLAY = 3, ACTION_COMPARE = 4 };
 
 struct pair {
     struct ctl *c;
     bool wait, person; /* person: there is one to ask */
     uint16_t conn;
-    unsigned action; /* that waits for a line of input; 0: none */
-    uint16_t asked;  /* connection that it is about */
-    bool has_passkey;
-    uint32_t passkey;
 };
-
-static void answer(struct pair *p, uint16_t conn, unsigned action, uint32_t passkey)
-{
-    (void)ctl_call(p->c, "answering", PAIRING, "Passkey", NULL, "qyu", conn, action, passkey);
-}
-
-/* 0..999999, each as likely: what is over the last whole million is thrown away. */
-static bool draw(uint32_t *ret)
-{
-    uint32_t v;
-
-    do
-        if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-            return false;
-    while (v >= UINT32_MAX / 1000000 * 1000000);
-    *ret = v % 1000000;
-    return true;
-}
-
-static int on_action(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-    struct pair *p = userdata;
-    uint16_t conn;
-    uint8_t action;
-    uint32_t passkey;
-
-    (void)error;
-    if (sd_bus_message_read(m, "qyu", &conn, &action, &passkey) < 0)
-        return 0;
-    p->action = 0;
-    if (action == ACTION_DISPLAY) {
-        bool ours = passkey == 0;
-        if (ours && !draw(&passkey))
-            return 0;
-        printf("Enter %06u on the other device.\n", passkey);
-        if (ours)
-            answer(p, conn, ACTION_DISPLAY, passkey);
-    } else if (action == ACTION_INPUT) {
-        printf("Which number does the other device show? ");
-        p->action = ACTION_INPUT;
-    } else if (action == ACTION_COMPARE) {
-        printf("Does the other device show %06u too? (yes or no) ", passkey);
-        p->action = ACTION_COMPARE;
-    }
-    p->asked = conn;
-    fflush(stdout);
-    return 0;
-}
-
-static int on_input(sd_event_source *s, int fd, uint32_t events, void *userdata)
-{
-    struct pair *p = userdata;
-    char line[64];
-    unsigned long number;
-    ssize_t n = read(fd, line, sizeof(line) - 1);
-
-    (void)events;
-    if (n <= 0) /* nobody is there any more */
-        return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-    line[n] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
-    unsigned action = p->action;
-    p->action = 0;
-    if (action == ACTION_COMPARE) {
-        bool yes = strcmp(line, "yes") == 0 || strcmp(line, "y") == 0;
-        answer(p, p->asked, action, yes);
-    } else if (action == ACTION_INPUT &&
-               ctl_parse_number(line + strspn(line, "0"), 999999, &number)) {
-        answer(p, p->asked, action, (uint32_t)number);
-    } else if (action == ACTION_INPUT && strspn(line, "0") == strlen(line) && *line) {
-        answer(p, p->asked, action, 0);
-    } else if (action == ACTION_INPUT) {
-        printf("Six digits, please: ");
-        fflush(stdout);
-        p->action = action;
-    }
-    return 0;
-}
 
 static void tell(struct pair *p, uint16_t conn, int encrypted, int authenticated, int bonded,
                  unsigned key_size)
@@ -153,7 +68,7 @@ static int on_failed(sd_bus_message *m, void *userdata, sd_bus_error *error)
     uint16_t conn, status;
 
     (void)error;
-    p->action = 0;
+    p->c->prompt = 0;
     if (sd_bus_message_read(m, "qq", &conn, &status) >= 0)
         fprintf(stderr, "bledctl: connection %u: pairing failed (0x%03x)\n", conn, status);
     return 0;
@@ -266,16 +181,15 @@ int cmd_pair(struct ctl *c, int argc, char **argv)
     if (!p.wait && (status = ctl_device_connected(c, argv[optind], &device)) != CTL_OK)
         return status;
     p.conn = p.wait ? 0 : device.conn;
-    status = ctl_match(c, PAIRING, "PasskeyAction", on_action, &p);
+    status = ctl_prompts(c);
     if (status == CTL_OK && p.wait)
         status = ctl_match(c, PAIRING, "EncryptionUpdated", on_updated, &p);
     if (status == CTL_OK && p.wait)
         status = ctl_match(c, PAIRING, "PairingFailed", on_failed, &p);
     if (status == CTL_OK)
         status = ctl_loop_init(c);
-    /* Without standard input, or with a file there, nobody is asked. */
     if (status == CTL_OK)
-        (void)sd_event_add_io(c->event, NULL, STDIN_FILENO, EPOLLIN, on_input, &p);
+        ctl_prompt_input(c);
     if (status == CTL_OK && p.wait)
         status = ctl_call(c, "attending", PAIRING, "Attend", NULL, "a{sv}", 1, "draw", "b", 1);
     if (status == CTL_OK && !p.wait)

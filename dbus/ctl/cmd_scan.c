@@ -398,6 +398,8 @@ int cmd_scan(struct ctl *c, int argc, char **argv)
     sd_bus_message_unref(m);
     if (r < 0)
         return ctl_error("scan", r, NULL);
+    if (!s.table)
+        ctl_progress(c, "Scanning; Ctrl-C ends it.");
     status = ctl_loop(c, CTL_OK);
     if (s.table)
         draw(&s);

@@ -348,7 +348,8 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
     char *begin = s->line, *end;
     while ((end = strchr(begin, '\n')) != NULL) {
         *end = '\0';
-        set_value(s, begin);
+        if (!ctl_prompt_answer(s->c, begin))
+            set_value(s, begin);
         begin = end + 1;
     }
     s->n_line -= (size_t)(begin - s->line);
@@ -380,6 +381,8 @@ int cmd_serve(struct ctl *c, int argc, char **argv)
         add_service(&s, service);
     if (status == CTL_OK)
         status = ctl_match(c, SERVER, NULL, on_event, &s);
+    if (status == CTL_OK)
+        status = ctl_prompts(c);
     if (status == CTL_OK)
         status = ctl_loop_init(c);
     if (status == CTL_OK && json_object_get(all, "advertise"))

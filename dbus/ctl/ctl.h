@@ -41,7 +41,10 @@ struct ctl {
     char path[64];                            /* /org/bled/hciN */
     bool json, quiet, attached;
     bool stay;        /* what is made is to outlive us: nothing is attached */
+    bool verbose;     /* progress is told where standard error is no terminal too */
     bool interrupted; /* SIGINT or SIGTERM ended the loop */
+    unsigned prompt;  /* the action that waits for a line of input; 0: none */
+    uint16_t prompt_conn;
 };
 
 struct ctl_command {
@@ -57,7 +60,8 @@ extern const size_t ctl_n_commands;
 
 /* "bledctl: ..." on standard error; returns `status`. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What is under way, on standard error where that is a terminal; not with --quiet. */
+/* What is under way, on standard error where that is a terminal; or with --verbose; not with
+ * --quiet. */
 void ctl_progress(const struct ctl *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* A mistake in the command line of this command: CTL_USAGE. */
@@ -146,6 +150,15 @@ struct ctl_characteristic {
  * uuid empty). */
 int ctl_characteristic(struct ctl *c, uint16_t conn, const char *text,
                        struct ctl_characteristic *ret);
+
+/* ---- prompts (prompt.c) ---- */
+
+/* Passkeys that we are asked for are put to whoever is at the terminal. */
+int ctl_prompts(struct ctl *c);
+/* Standard input is for answers alone; after ctl_loop_init(). */
+void ctl_prompt_input(struct ctl *c);
+/* A line of input: true where it was for a prompt. */
+bool ctl_prompt_answer(struct ctl *c, const char *line);
 
 /* ---- events (made by events.py from the interface files) ---- */
 

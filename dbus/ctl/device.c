@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEVICE_SEARCH_MS 5000
+#define DEVICE_SEARCH_MS 2500
 
 const char *ctl_addr_kind(uint8_t type)
 {
@@ -276,8 +276,9 @@ int ctl_device_connected(struct ctl *c, const char *text, struct ctl_device *ret
     char what[128], address[ADDR_TEXT_LEN];
 
     int status = ctl_device(c, text, ret);
-    if (status != CTL_OK || ret->conn != 0)
+    if (status != CTL_OK || ret->by_conn)
         return status;
+    /* Connected or not: the daemon knows whether that connection is about to end. */
     if ((status = ctl_attach(c, true)) != CTL_OK)
         return status;
     bl_addr_format(&ret->addr, address);

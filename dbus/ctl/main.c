@@ -12,10 +12,15 @@
 #include <string.h>
 
 static const struct option OPTIONS[] = {
-    {"bus", required_argument, NULL, 'B'},     {"bus-name", required_argument, NULL, 'N'},
-    {"adapter", required_argument, NULL, 'a'}, {"json", no_argument, NULL, 'j'},
-    {"quiet", no_argument, NULL, 'q'},         {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0},
+    {"bus", required_argument, NULL, 'B'},
+    {"bus-name", required_argument, NULL, 'N'},
+    {"adapter", required_argument, NULL, 'a'},
+    {"json", no_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 static void help(void)
@@ -28,6 +33,7 @@ static void help(void)
            "      --bus-name=NAME  default: org.bled\n"
            "  -j, --json           for programs: a JSON value a line\n"
            "  -q, --quiet          no word of what is under way\n"
+           "  -v, --verbose        of that, where standard error is no terminal too\n"
            "  -h, --help           this, or of a command: `bledctl scan --help`\n"
            "      --version\n"
            "\n"
@@ -81,7 +87,7 @@ int main(int argc, char **argv)
 
     setlocale(LC_CTYPE, "");
     /* + : options behind the command are the command's */
-    while ((option = getopt_long(argc, argv, "+a:jqh", OPTIONS, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "+a:jqvh", OPTIONS, NULL)) != -1)
         switch (option) {
         case 'B':
             c.address = optarg;
@@ -94,6 +100,9 @@ int main(int argc, char **argv)
             break;
         case 'j':
             c.json = true;
+            break;
+        case 'v':
+            c.verbose = true;
             break;
         case 'q':
             c.quiet = true;

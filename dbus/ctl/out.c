@@ -34,7 +34,7 @@ void ctl_progress(const struct ctl *c, const char *format, ...)
 {
     va_list ap;
 
-    if (c->quiet || !isatty(STDERR_FILENO))
+    if (c->quiet || (!c->verbose && !isatty(STDERR_FILENO)))
         return;
     va_start(ap, format);
     say("", format, ap);
