@@ -14,9 +14,9 @@ from bledtest import World, main  # noqa: E402,F401
 
 
 @contextlib.asynccontextmanager
-async def daemons(controllers=2):
+async def daemons(controllers=2, air=()):
     """A world with a daemon for each controller: org.bled, org.bled.b, ..."""
-    async with World(controllers=controllers) as world:
+    async with World(controllers=controllers, air_args=air) as world:
         for i, tag in enumerate("abcd"[:controllers]):
             await world.bled(tag, ["unix:" + world.hci(i)])
         yield world
@@ -27,14 +27,14 @@ def adapter(world, tag="a", **options):
 
 
 @contextlib.asynccontextmanager
-async def two(**options):
+async def two(air=(), **options):
     """(world, a, b): b's daemon can hear a's."""
-    async with daemons() as world, adapter(world, "a", **options) as a, \
+    async with daemons(air=air) as world, adapter(world, "a", **options) as a, \
             adapter(world, "b", **options) as b:
         yield world, a, b
 
 
-FAST = {"min_conn_interval_us": 7500, "max_conn_interval_us": 7500}
+FAST = {"min_conn_interval_us": 7500, "max_conn_interval_us": 7500, "supervision_timeout_ms": 1000}
 
 
 @contextlib.asynccontextmanager

@@ -274,8 +274,8 @@ async def test_the_link_itself():
         async with linked(a, b) as (here, link):
             assert await link.rssi() < 20
             assert await link.update_parameters(min_conn_interval_us=15000,
-                                                max_conn_interval_us=15000) == (15.0, 0, 5000)
-            assert link.interval == 15 and link.supervision_timeout == 5000
+                                                max_conn_interval_us=15000) == (15.0, 0, 1000)
+            assert link.interval == 15 and link.supervision_timeout == 1000
             assert await link.set_phy(tx=["2m"], rx=["2m"]) == ("2m", "2m") == (link.tx_phy, link.rx_phy)
             await link.set_data_length(251)
             assert (await link.stats())
