@@ -99,6 +99,17 @@ static bool connector_heard(struct bl_connector *c, uint64_t now, struct bl_atte
     return true;
 }
 
+/* Whether r is of a's peer. Where that could not be found out for all peers at once it is for this
+ * one, so that a flood of addresses keeps nobody from connecting. */
+static bool connector_is_of(const struct bl_connector *c, const struct bl_attempt *a,
+                            const struct bl_report *r, int resolved, const struct bl_addr *identity)
+{
+    if (a->state != BL_ATTEMPT_WAITING || !a->seeks)
+        return false;
+    return resolved < 0 ? bl_privacy_is(c->privacy, &r->addr, &a->identity)
+                        : bl_addr_eq(&a->identity, identity);
+}
+
 bool bl_connector_sighted(struct bl_connector *c, uint64_t now, const struct bl_report *r)
 {
     struct bl_addr identity = r->addr;
@@ -106,17 +117,17 @@ bool bl_connector_sighted(struct bl_connector *c, uint64_t now, const struct bl_
 
     if (!c->seeking || !r->connectable || r->anonymous || bl_privacy_refuses(c->privacy, &r->addr))
         return false;
-    (void)bl_privacy_resolve(c->privacy, &r->addr, &identity);
+    int resolved = bl_privacy_resolve_heard(c->privacy, now, &r->addr, &identity);
     list_each(l, next, &c->direct)
     {
         struct bl_attempt *a = connector_entry(l);
-        if (a->state == BL_ATTEMPT_WAITING && a->seeks && bl_addr_eq(&a->identity, &identity))
+        if (connector_is_of(c, a, r, resolved, &identity))
             news |= connector_heard(c, now, a, &r->addr);
     }
     list_each(l, next, &c->automatic)
     {
         struct bl_attempt *a = connector_entry(l);
-        if (a->state == BL_ATTEMPT_WAITING && a->seeks && bl_addr_eq(&a->identity, &identity))
+        if (connector_is_of(c, a, r, resolved, &identity))
             news |= connector_heard(c, now, a, &r->addr);
     }
     return news;

@@ -28,6 +28,11 @@ enum {
     BL_PRIVACY_MAX_IDENTITIES = BL_MAX_BONDS,
     BL_PRIVACY_LIST = 64,    /* at most so many of them on the controller's resolving list */
     BL_PRIVACY_CACHE = 4096, /* addresses whose resolution is remembered; a power of two */
+    /* Keys, AES blocks that is, that are tried for addresses that are heard and not known: a
+     * second, and at once. With all the bonds there can be that is 16 addresses a second after 64.
+     */
+    BL_PRIVACY_RATE = 16 * BL_PRIVACY_MAX_IDENTITIES,
+    BL_PRIVACY_BURST = 64 * BL_PRIVACY_MAX_IDENTITIES,
 };
 
 enum { BL_PRIVACY_LISTED = 3 }; /* Own_Address_Type: by the list, else random */
@@ -85,8 +90,10 @@ struct bl_privacy {
     struct bl_privacy_peer *identities; /* in the order of their serials */
     unsigned n_identities, cap_identities;
     uint64_t last_serial;
-    uint64_t changes;  /* of the identities and of the list, so far */
-    uint64_t searches; /* for addresses that were not known, so far */
+    uint64_t changes;             /* of the identities and of the list, so far */
+    uint64_t searches, postponed; /* for addresses that were not known, so far */
+    unsigned tried;               /* keys lately, of BL_PRIVACY_BURST */
+    uint64_t tried_at;
     struct bl_privacy_list list;
     struct bl_privacy_cache *cache; /* NULL before the first identity */
 };
@@ -171,6 +178,13 @@ uint64_t bl_privacy_period(const struct bl_privacy *p); /* us */
 /* True, and the identity, where addr is an RPA made with the key of one. */
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
                         struct bl_addr *ret_identity);
+/* The same for addresses that anybody can send as many of as he likes: 1, 0; -EAGAIN where too much
+ * was tried lately to find this one out. */
+int bl_privacy_resolve_heard(struct bl_privacy *p, uint64_t now, const struct bl_addr *addr,
+                             struct bl_addr *ret_identity);
+/* Whether addr is an RPA of this identity's: one key's cost. */
+bool bl_privacy_is(const struct bl_privacy *p, const struct bl_addr *addr,
+                   const struct bl_addr *identity);
 
 void bl_privacy_ready(struct bl_privacy *p, uint64_t now);      /* bring-up is done */
 void bl_privacy_configured(struct bl_privacy *p, uint64_t now); /* radio->config has changed */

@@ -8,6 +8,10 @@
  * size, in sets of four with the one used last in front, under a hash with a secret seed, so that
  * nobody can choose addresses that push each other out.
  *
+ * An address that is heard for the first time costs a block for each key all the same, and somebody
+ * may send many of them: for reports only so many keys are tried in a time (BL_PRIVACY_RATE). What
+ * is over that stays unresolved until it is heard again, and pushes nothing out of the table.
+ *
  * The identities stand in the order in which their keys came, each with a serial number, and the
  * table has numbers and no places. So it outlives changes: an address of one that has gone is
  * looked for anew when it is heard again; one that was nobody's is tried with the keys that have
@@ -165,63 +169,101 @@ static const struct bl_privacy_peer *peers_by_serial(const struct bl_privacy *p,
     return i < p->n_identities && p->identities[i].serial == serial ? &p->identities[i] : NULL;
 }
 
-/* Tries the keys from `from` on. Core 5.4, Vol 6, Part B, 1.3.2.3. */
-static void peers_search(struct bl_privacy *p, const struct bl_addr *addr, unsigned from,
+/* Tries the keys from `from` on. Core 5.4, Vol 6, Part B, 1.3.2.3. False: it could not be done, and
+ * may be known next time. */
+static bool peers_search(struct bl_privacy *p, const struct bl_addr *addr, unsigned from,
                          struct peers_row *ret)
 {
     size_t i = 0;
 
-    p->searches += from < p->n_identities;
-    int r = from == p->n_identities
-                ? 0
-                : bl_crypto_ah_find(p->identities[from].irk, sizeof(*p->identities),
-                                    p->n_identities - from, addr->b + 3, addr->b, &i);
+    p->searches++;
+    int r = bl_crypto_ah_find(p->identities[from].irk, sizeof(*p->identities),
+                              p->n_identities - from, addr->b + 3, addr->b, &i);
     if (r < 0)
-        return; /* not remembered: it may be known next time */
+        return false;
     memcpy(ret->b, addr->b, 6);
     ret->nobody = r == 0;
     ret->serial = r == 0 ? p->last_serial : p->identities[from + i].serial;
+    return true;
 }
 
-/* The address's row, in front of its set. */
-static struct peers_row *peers_row(struct bl_privacy *p, const struct bl_addr *addr)
+/* From where on keys are to be tried, n_identities where there is nothing to find out. */
+static unsigned peers_from(const struct bl_privacy *p, const struct peers_row *row)
 {
-    struct peers_row *set = p->cache->rows[bl_addr_hash(addr, p->cache->seed) % PEERS_SETS];
-    struct peers_row found = {0};
-    unsigned i = 0;
+    if (!row->serial)
+        return 0;
+    if (row->nobody)
+        return peers_since(p, row->serial + 1);
+    return peers_by_serial(p, row->serial) ? p->n_identities : 0;
+}
 
-    if (memcmp(set[0].b, addr->b, 6) == 0)
-        return set;
-    while (i < PEERS_WAYS && memcmp(set[i].b, addr->b, 6) != 0)
-        i++;
-    if (i < PEERS_WAYS)
-        found = set[i];
-    else
-        i = PEERS_WAYS - 1; /* the one that was used the longest ago makes room */
-    memmove(set + 1, set, i * sizeof(*set));
-    set[0] = found;
-    return set;
+/* Keys that may be tried for what is heard; they come back with time. */
+static bool peers_afford(struct bl_privacy *p, uint64_t now, unsigned keys)
+{
+    uint64_t whole = BL_PRIVACY_BURST * UINT64_C(1000000) / BL_PRIVACY_RATE;
+    uint64_t since = now - p->tried_at < whole ? now - p->tried_at : whole;
+    uint64_t back = since * BL_PRIVACY_RATE / 1000000;
+
+    if (back > 0) {
+        p->tried_at = now;
+        p->tried = back < p->tried ? p->tried - (unsigned)back : 0;
+    }
+    if (p->tried + keys > BL_PRIVACY_BURST)
+        return false;
+    p->tried += keys;
+    return true;
+}
+
+/* As bl_privacy_resolve_heard() says; never -EAGAIN without `now`. */
+static int peers_resolve(struct bl_privacy *p, const uint64_t *now, const struct bl_addr *addr,
+                         struct bl_addr *ret_identity)
+{
+    if (p->n_identities == 0 || !bl_addr_is_rpa(addr))
+        return 0;
+
+    struct peers_row *set = p->cache->rows[bl_addr_hash(addr, p->cache->seed) % PEERS_SETS];
+    struct peers_row row = {0};
+    unsigned way = 0;
+    while (way < PEERS_WAYS && memcmp(set[way].b, addr->b, 6) != 0)
+        way++;
+    if (way < PEERS_WAYS)
+        row = set[way];
+    unsigned from = peers_from(p, &row);
+    if (from < p->n_identities && now && !peers_afford(p, *now, p->n_identities - from))
+        return -EAGAIN;
+    if (from < p->n_identities && !peers_search(p, addr, from, &row))
+        return 0;
+    if (way == PEERS_WAYS)
+        way--; /* the one that was used the longest ago makes room */
+    memmove(set + 1, set, way * sizeof(*set));
+    set[0] = row;
+    if (row.nobody)
+        return 0;
+    *ret_identity = peers_by_serial(p, row.serial)->addr;
+    return 1;
 }
 
 bool bl_privacy_resolve(struct bl_privacy *p, const struct bl_addr *addr,
                         struct bl_addr *ret_identity)
 {
-    if (p->n_identities == 0 || !bl_addr_is_rpa(addr))
-        return false;
+    return peers_resolve(p, NULL, addr, ret_identity) > 0;
+}
 
-    struct peers_row *row = peers_row(p, addr);
-    bool known = memcmp(row->b, addr->b, 6) == 0;
-    const struct bl_privacy_peer *peer =
-        known && !row->nobody ? peers_by_serial(p, row->serial) : NULL;
+int bl_privacy_resolve_heard(struct bl_privacy *p, uint64_t now, const struct bl_addr *addr,
+                             struct bl_addr *ret_identity)
+{
+    int r = peers_resolve(p, &now, addr, ret_identity);
 
-    if (!peer && (!known || !row->nobody))
-        peers_search(p, addr, 0, row);
-    else if (!peer && row->serial != p->last_serial)
-        peers_search(p, addr, peers_since(p, row->serial + 1), row);
-    if (!peer && memcmp(row->b, addr->b, 6) == 0 && !row->nobody)
-        peer = peers_by_serial(p, row->serial);
-    if (!peer)
-        return false;
-    *ret_identity = peer->addr;
-    return true;
+    p->postponed += r < 0;
+    return r;
+}
+
+bool bl_privacy_is(const struct bl_privacy *p, const struct bl_addr *addr,
+                   const struct bl_addr *identity)
+{
+    uint8_t hash[3];
+
+    return bl_addr_is_rpa(addr) && bl_privacy_knows(p, identity) &&
+           bl_crypto_ah(bl_privacy_irk(p, identity), addr->b + 3, hash) == 0 &&
+           bl_crypto_equal(hash, addr->b, sizeof(hash));
 }

@@ -28,7 +28,8 @@
 #define SCANNER_FAST_US     60000u  /* TGAP(scan_fast_interval): Core 5.4, Vol 3, Part C, App. A */
 #define SCANNER_SLOW_US     120000u /* as the initiator that looks through its list */
 #define SCANNER_SEEK_US     30000u  /* TGAP(scan_fast_window) */
-#define SCANNER_ADV_DIRECT  1       /* bl_report.adv_type */
+#define SCANNER_AGAIN_US    1000000u
+#define SCANNER_ADV_DIRECT  1 /* bl_report.adv_type */
 #define SCANNER_SCAN_RSP    4
 
 int bl_scanner_init(struct bl_scanner *s, struct bl_radio *radio, struct bl_privacy *privacy)
@@ -351,6 +352,7 @@ void bl_scanner_reset(struct bl_scanner *s, uint64_t now, bl_status status)
     s->state = BL_SCANNER_OFF;
     s->radio->scanning = false;
     s->told_valid = s->stale = s->retried = s->blocked = false;
+    s->again_at = 0;
     bl_report_join_clear(&s->join);
     bl_privacy_release(s->privacy, BL_PRIVACY_SCAN);
 }
@@ -376,6 +378,16 @@ static bool scanner_wants(struct bl_scanner *s, struct bl_scan_slot *slot,
     return false;
 }
 
+/* One that cannot be found out now is, when it is heard again; for which a controller that reports
+ * each advertiser once has to begin anew. */
+static void scanner_resolve(struct bl_scanner *s, uint64_t now, const struct bl_addr *on_air,
+                            struct bl_addr *ret)
+{
+    if (bl_privacy_resolve_heard(s->privacy, now, on_air, ret) < 0 && s->filter_duplicates &&
+        s->again_at == 0)
+        s->again_at = now + SCANNER_AGAIN_US;
+}
+
 static void scanner_deliver(struct bl_scanner *s, uint64_t now, const struct bl_report *from)
 {
     struct bl_report r = *from;
@@ -384,7 +396,7 @@ static void scanner_deliver(struct bl_scanner *s, uint64_t now, const struct bl_
     if (r.adv_type == SCANNER_ADV_DIRECT)
         r.len = 0; /* Core 5.4, Vol 6, Part B, 2.3.1.2: it has no data */
     if (!r.anonymous && bl_addr_is_rpa(&r.addr))
-        (void)bl_privacy_resolve(s->privacy, &from->addr, &r.addr);
+        scanner_resolve(s, now, &from->addr, &r.addr);
     scanner_each(n, s->used & ~s->waiting) if (scanner_wants(s, s->slots[n], &r, &from->addr))
         scans |= UINT64_C(1) << n;
     if (!scans) {
@@ -434,7 +446,9 @@ uint64_t bl_scanner_deadline(const struct bl_scanner *s)
 {
     uint64_t join = s->join.count ? bl_report_join_deadline(&s->join) : TIMERQ_NEVER;
 
-    return join < s->deadline ? join : s->deadline;
+    uint64_t at = join < s->deadline ? join : s->deadline;
+
+    return s->again_at != 0 && s->again_at < at ? s->again_at : at;
 }
 
 void bl_scanner_tick(struct bl_scanner *s, uint64_t now)
@@ -442,6 +456,10 @@ void bl_scanner_tick(struct bl_scanner *s, uint64_t now)
     uint64_t over = 0;
 
     scanner_deliver_expired(s, now);
+    if (s->again_at != 0 && now >= s->again_at) {
+        s->again_at = 0;
+        s->stale |= s->filter_duplicates && s->used != s->waiting;
+    }
     if (now < s->deadline)
         return;
     scanner_each(n, s->used) if (s->slots[n]->deadline <= now) over |= UINT64_C(1) << n;
@@ -462,6 +480,7 @@ bool bl_scanner_counter(const struct bl_scanner *s, size_t index, const char **r
         {"scan-duplicates", s->duplicates},
         {"scan-fragments-lost", s->join.lost},
         {"scan-seeks", s->seek_on},
+        {"scan-unresolved", s->privacy->postponed},
     };
 
     if (index >= ARRAY_LEN(rows))

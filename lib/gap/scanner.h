@@ -60,6 +60,7 @@ struct bl_scanner {
     bool retried;      /* a lost command was given again */
     bool blocked;      /* the controller does not scan while it initiates */
     uint64_t deadline; /* of the scan that ends first */
+    uint64_t again_at; /* 0; when to have the controller report known advertisers again */
     uint64_t seed;     /* of the filters' tables; 0: not drawn yet */
     struct report_join join;
     enum bl_seek seek; /* as last asked for */

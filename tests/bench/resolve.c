@@ -4,10 +4,10 @@
  * private addresses, from bl_host_receive() to the event; what resolve.py counts is in
  * resolve_report() alone.
  *
- *     resolve BONDS REPORTS known|unknown|new
+ *     resolve BONDS REPORTS known|unknown|new|flood
  *
  * known: the address of one of the bonded peers, heard before; unknown: nobody's, heard before;
- * new: nobody's, another one in every report.
+ * new: nobody's, another one in every report; flood: the same, so many that not all are tried.
  */
 
 #include "stack.h"
@@ -16,6 +16,8 @@
 
 #include <check.h>
 #include <stdlib.h>
+
+#define FLOOD_US 500u /* between two of a flood */
 
 static unsigned long bonds, reports;
 static const char *kind;
@@ -59,6 +61,7 @@ START_TEST(reports_are_resolved)
     uint8_t packet[] = {0x04, 0x3e, 12 + 3, 2, 1, 0, 1, 0, 0, 0, 0, 0, 0x40, 3, 2, 1, 6, 0xc0};
     uint8_t *addr = packet + 7, irk[16] = {(uint8_t)(bonds / 2), (uint8_t)(bonds / 2 >> 8), 9};
     struct stack *s = stack_new(1, 1, &config);
+    uint64_t now;
 
     add_bonds(s);
     scan(s);
@@ -68,13 +71,15 @@ START_TEST(reports_are_resolved)
     ck_assert_int_eq(bl_host_receive(s->end[0].host, s->now, packet, sizeof(packet)), 0);
     struct bl_event e = stack_wait(s, 0, BL_EV_REPORT, 0);
     ck_assert_int_eq(e.report.addr.type, kind[0] == 'k' ? ADDR_PUBLIC : ADDR_RANDOM);
+    now = s->now;
     for (unsigned long i = 0; i < reports; i++) {
-        if (kind[0] == 'n') {
+        if (kind[0] == 'n' || kind[0] == 'f') {
             addr[0] = (uint8_t)i;
             addr[1] = (uint8_t)(i >> 8);
             addr[4] = 1;
         }
-        resolve_report(s->end[0].host, s->now, packet, sizeof(packet));
+        resolve_report(s->end[0].host, now, packet, sizeof(packet));
+        now += kind[0] == 'f' ? FLOOD_US : 0;
     }
     stack_free(s);
 }

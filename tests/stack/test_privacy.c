@@ -632,6 +632,88 @@ START_TEST(network_privacy_lets_nobody_in_under_a_peers_identity_address)
 }
 END_TEST
 
+/* ---- more new addresses than can be tried ---- */
+
+/* B has as many bonds as it can, A's among them. */
+static void bond_with_many(void)
+{
+    for (unsigned i = 0; i < BL_MAX_BONDS - 1; i++) {
+        struct bl_bond b = {.identity = {ADDR_PUBLIC, {(uint8_t)i, (uint8_t)(i >> 8), 7}},
+                            .has_irk = true,
+                            .irk = {(uint8_t)i, (uint8_t)(i >> 8), 9}};
+        ck_assert_int_eq(bl_bond_add(s->end[B].host, s->now, &b), 0);
+    }
+}
+
+/* n advertising reports to B, each from another RPA that is nobody's. */
+static void flood(unsigned n)
+{
+    static unsigned next;
+    uint8_t report[] = {0x04, 0x3e, 12 + 3, 2, 1, 0, 1, 0, 0, 0, 4, 1, 0x40, 3, 2, 1, 6, 0xc0};
+
+    for (unsigned i = 0; i < n; i++, next++) {
+        report[7] = (uint8_t)next;
+        report[8] = (uint8_t)(next >> 8);
+        report[9] = (uint8_t)(next >> 16);
+        ck_assert_int_eq(bl_host_receive(s->end[B].host, s->now, report, sizeof(report)), 0);
+        stack_settle(s);
+    }
+}
+
+/* A is heard for the first time when nothing can be afforded, by a controller that reports each
+ * advertiser once. */
+START_TEST(who_could_not_be_found_out_is_later)
+{
+    struct bl_air_config config = bl_air_config_v42();
+    struct bl_scan_params scan = {.interval_us = 30000,
+                                  .window_us = 30000,
+                                  .filter_duplicates = true,
+                                  .addr_mode = BL_ADDR_MODE_DEFAULT};
+    struct bl_event e;
+    uint16_t id;
+    bl_op op;
+
+    begin(&config, 900);
+    bond_with_many();
+    ck_assert_int_eq(bl_scan(s->end[B].host, s->now, &scan, &id, &op), 0);
+    stack_done(s, B, op, S);
+    struct bl_addr mine = stack_addr(s, A);
+    flood(200);
+    stack_forget(s);
+    bl_op started;
+    struct bl_adv_params adv = {.interval_us = 100000, .addr_mode = BL_ADDR_MODE_DEFAULT};
+    ck_assert_int_eq(bl_advertise(s->end[A].host, s->now, 0, &adv, &id, &started), 0);
+    e = stack_wait(s, B, BL_EV_REPORT, S);
+    ck_assert(bl_addr_eq(&e.report.addr, &mine));
+    ck_assert_uint_ge(stack_counter(s, B, "scan-unresolved"), 100);
+    e = stack_wait(s, B, BL_EV_REPORT, 2 * S);
+    ck_assert(bl_addr_eq(&e.report.addr, &identity));
+    stack_free(s);
+}
+END_TEST
+
+START_TEST(a_flood_of_addresses_keeps_nobody_from_connecting)
+{
+    struct bl_air_config config = plain_config_of(1);
+    bl_op op;
+
+    begin(&config, 900);
+    bond_with_many();
+    flood(1); /* not scanned for: of no interest */
+    connect_to(&identity, false, 3000, &op);
+    stack_run(s, S / 2);
+    flood(200);
+    ck_assert_uint_ge(stack_counter(s, B, "scan-unresolved"), 100);
+    advertise(true);
+    for (unsigned i = 0; i < 20 && stack_count(s, B, BL_EV_CONNECTED) == 0; i++) {
+        flood(100);
+        stack_run(s, S / 20);
+    }
+    is_connected(S / 2);
+    stack_free(s);
+}
+END_TEST
+
 /* ---- our own ---- */
 
 enum { OURS = BL_AIR_LIST_FROZEN + 1, OWN_KINDS }; /* kinds of list; OURS: as configured, none */
@@ -971,6 +1053,8 @@ int main(void)
                         6);
     tcase_add_loop_test(t, network_privacy_finds_private_addresses, 0, 6);
     tcase_add_loop_test(t, network_privacy_lets_nobody_in_under_a_peers_identity_address, 0, 3);
+    tcase_add_test(t, who_could_not_be_found_out_is_later);
+    tcase_add_test(t, a_flood_of_addresses_keeps_nobody_from_connecting);
     tcase_add_loop_test(t, the_address_changes_while_we_advertise, 0, 3 * OWN_KINDS);
     tcase_add_loop_test(t, the_address_changes_while_we_scan, 0, 3 * OWN_KINDS);
     tcase_add_test(t, what_a_listed_peer_directs_at_us_is_for_us);

@@ -684,6 +684,67 @@ START_TEST(answers_are_true_through_a_long_life_of_changes)
 }
 END_TEST
 
+static struct bl_addr flood_of(unsigned i)
+{
+    return (struct bl_addr){ADDR_RANDOM,
+                            {(uint8_t)i, (uint8_t)(i >> 8), (uint8_t)(i >> 16), 1, 2, 0x41}};
+}
+
+/* 2000 addresses a second, for ten, with 1000 keys. */
+START_TEST(a_flood_of_new_addresses_costs_so_much_and_no_more)
+{
+    const unsigned keys = 1000, seconds = 10, at_once = BL_PRIVACY_BURST / keys,
+                   more = BL_PRIVACY_RATE / keys;
+    struct bl_addr mine = rpa_of_numbered(700, 1), late = rpa_of_numbered(800, 1), a;
+    unsigned put_off = 0;
+
+    for (unsigned i = 0; i < keys; i++)
+        add_numbered(i);
+    ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &mine, &a), 1);
+    for (unsigned i = 0; i < 2000 * seconds; i++) {
+        struct bl_addr stranger = flood_of(i);
+        w->now += 500;
+        int r = bl_privacy_resolve_heard(&w->privacy, w->now, &stranger, &a);
+        ck_assert_int_le(r, 0);
+        put_off += r == -EAGAIN;
+        if (i % 100 == 0) /* what is known stays so, and is free */
+            ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &mine, &a), 1);
+    }
+    ck_assert_uint_ge(w->privacy.searches, at_once + (seconds - 1) * more);
+    ck_assert_uint_le(w->privacy.searches, at_once + (seconds + 1) * more);
+    ck_assert_uint_eq(w->privacy.postponed, put_off);
+    ck_assert_uint_eq(put_off + w->privacy.searches, 2000 * seconds + 1);
+
+    ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &late, &a), -EAGAIN);
+    ck_assert(bl_privacy_resolve(&w->privacy, &late, &a)); /* a connection's is found out */
+    late = rpa_of_numbered(800, 2);
+    ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &late, &a), -EAGAIN);
+    struct bl_addr theirs = numbered(800), others = numbered(801), nobodys = numbered(5000);
+    ck_assert(bl_privacy_is(&w->privacy, &late, &theirs));
+    ck_assert(!bl_privacy_is(&w->privacy, &late, &others));
+    ck_assert(!bl_privacy_is(&w->privacy, &late, &nobodys));
+    ck_assert(!bl_privacy_is(&w->privacy, &theirs, &theirs));
+    w->now += 100000;
+    ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &late, &a), 1);
+    ck_assert(bl_addr_eq(&a, &theirs));
+}
+END_TEST
+
+START_TEST(few_keys_let_many_addresses_be_tried)
+{
+    struct bl_addr a;
+
+    for (unsigned i = 0; i < 4; i++)
+        add_numbered(i);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct bl_addr stranger = flood_of(i);
+        w->now += 300;
+        ck_assert_int_eq(bl_privacy_resolve_heard(&w->privacy, w->now, &stranger, &a), 0);
+    }
+    ck_assert_uint_eq(w->privacy.postponed, 0);
+}
+END_TEST
+
 START_TEST(identity_without_key_or_memory_is_refused)
 {
     static const uint8_t zero[16];
@@ -1191,6 +1252,8 @@ int main(void)
     tcase_add_test(peers, heard_again_an_address_is_not_searched_for);
     tcase_add_test(peers, a_change_of_identities_leaves_what_is_known_of_the_others);
     tcase_add_test(peers, answers_are_true_through_a_long_life_of_changes);
+    tcase_add_test(peers, a_flood_of_new_addresses_costs_so_much_and_no_more);
+    tcase_add_test(peers, few_keys_let_many_addresses_be_tried);
     tcase_add_test(peers, identity_without_key_or_memory_is_refused);
     tcase_add_test(peers, a_peer_is_listed_in_device_mode);
     tcase_add_loop_test(peers, the_list_changes_while_nothing_is_on_the_air, 0, 3);

@@ -1123,7 +1123,7 @@ START_TEST(counters_tell_what_became_of_reports)
         uint64_t value;
     } want[] = {{"scans-open", 1},    {"scan-restarts", 0},   {"scan-received", 4},
                 {"scan-unwanted", 3}, {"scan-duplicates", 2}, {"scan-fragments-lost", 0},
-                {"scan-seeks", 0}};
+                {"scan-seeks", 0},    {"scan-unresolved", 0}};
     struct bl_scan_params once = background;
     const char *name;
     uint64_t value;
