@@ -41,7 +41,7 @@ OBJECT_MANAGER = DBUS + ".ObjectManager"
 SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 MAX_MESSAGE = 128 * 1024 * 1024  # the specification's
 READ_SIZE = 65536
-TAKE_BACK_S = 2
+TAKE_BACK_S = 0.5  # for what the peer has to answer first
 CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
 _PATH = re.compile(r"^/([A-Za-z0-9_]+(/[A-Za-z0-9_]+)*)?$")
 _NAME = re.compile(r"^:?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")
