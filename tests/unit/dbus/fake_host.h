@@ -95,6 +95,11 @@ struct fake_l2cap {
     struct bl_l2cap_connect connect; /* the last one */
     uint32_t request;                /* of the last reply */
     uint16_t reply, mtu, mps;        /* of the last reply, reconfiguration */
+    struct {
+        uint32_t request;
+        uint16_t result;
+    } answers[FAKE_CHANNELS]; /* replies since n_answers was 0 */
+    size_t n_answers;
     bool listening[BL_L2CAP_SPSM_MAX + 1];
     struct fake_channel channels[FAKE_CHANNELS];
 };

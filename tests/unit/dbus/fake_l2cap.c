@@ -83,6 +83,10 @@ int bl_l2cap_reply(struct bl_host *host, uint64_t now, uint32_t request, uint16_
     host->l2cap.replies++;
     host->l2cap.request = request;
     host->l2cap.reply = result;
+    if (host->l2cap.n_answers < FAKE_CHANNELS) {
+        host->l2cap.answers[host->l2cap.n_answers].request = request;
+        host->l2cap.answers[host->l2cap.n_answers++].result = result;
+    }
     return host->l2cap.result;
 }
 
