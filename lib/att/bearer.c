@@ -91,6 +91,13 @@ static bool att_room(const struct bl_att_bearer *b, unsigned limit)
     return bl_hci_queued(b->hci, b->handle) < limit;
 }
 
+/* For what has no flow control of its own. */
+static bool att_push_room(const struct bl_att_bearer *b)
+{
+    return bl_hci_queued_beside(b->hci, b->handle) < BL_ATT_TX_UNACKED &&
+           att_room(b, BL_MAX_TX_PDUS);
+}
+
 /* The basic header goes before the PDU: Core 5.4, Vol 3, Part A, 3.1. */
 static void att_finish(struct buf *pdu, const struct wr *w)
 {
@@ -225,7 +232,7 @@ int bl_att_indicate(struct bl_att_bearer *b, uint64_t now, struct buf *pdu, cons
 
 bool bl_att_has_room(const struct bl_att_bearer *b)
 {
-    return !b->dead && list_empty(&b->waiting) && att_room(b, BL_ATT_TX_UNACKED);
+    return !b->dead && list_empty(&b->waiting) && att_push_room(b);
 }
 
 int bl_att_push(struct bl_att_bearer *b, struct buf *pdu, const struct wr *w, bl_op op)
@@ -366,7 +373,7 @@ bool bl_att_flush(struct bl_att_bearer *b, uint64_t now)
     att_flush_owed(b);
     while (!list_empty(&b->waiting)) {
         struct att_waiting *w = list_entry(b->waiting.next, struct att_waiting, link);
-        if (!att_room(b, w->kind == ATT_WAITS_PUSH ? BL_ATT_TX_UNACKED : BL_MAX_TX_PDUS))
+        if (w->kind == ATT_WAITS_PUSH ? !att_push_room(b) : !att_room(b, BL_MAX_TX_PDUS))
             break;
         list_remove(&w->link);
         att_leaves(b, now, w);

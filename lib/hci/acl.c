@@ -373,6 +373,20 @@ unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle)
     return link ? link->queued + link->in_flight : 0;
 }
 
+unsigned bl_hci_queued_beside(const struct bl_hci *hci, uint16_t handle)
+{
+    const struct hci_link *link = acl_find(&hci->acl, handle);
+    unsigned n = 0;
+
+    if (!link)
+        return 0;
+    list_each(l, next, &link->queue)
+    {
+        n += !list_entry(l, struct buf, link)->home;
+    }
+    return n + (link->in_flight < BL_MAX_CHANNEL_FRAMES ? link->in_flight : BL_MAX_CHANNEL_FRAMES);
+}
+
 bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_link_stats *ret)
 {
     const struct hci_link *link = acl_find(&hci->acl, handle);

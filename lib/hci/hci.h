@@ -149,6 +149,9 @@ int bl_hci_cmd_raw(struct bl_hci *hci, uint16_t opcode, const void *params, size
 int bl_hci_send(struct bl_hci *hci, uint16_t handle, struct buf *b);
 /* PDUs of this connection that have not left for the controller yet, and packets in it. */
 unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle);
+/* The same as others see it who share the connection with frames of channels, which are always
+ * there: without those (they have a home), and at most BL_MAX_CHANNEL_FRAMES packets. */
+unsigned bl_hci_queued_beside(const struct bl_hci *hci, uint16_t handle);
 
 struct bl_hci_link_stats {
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped;

@@ -39,11 +39,12 @@ uint16_t l2cap_mps(const struct bl_l2cap_conn *c, uint16_t mtu, bool enhanced)
     return (uint16_t)(mps < least ? least : mps);
 }
 
-/* An SDU and a frame in any case; and a quarter of rx_buf while it is not all promised. */
+/* An SDU and a frame in any case; and a quarter of rx_buf while it is not all promised. Half of the
+ * bound is left to those that come after. */
 size_t l2cap_window(const struct bl_l2cap_conn *c, uint16_t mtu, uint16_t mps)
 {
     size_t rx_buf = c->l->config->rx_buf ? c->l->config->rx_buf : CHANNEL_RX_BUF;
-    size_t most = rx_buf > BL_MAX_CHANNEL_RX ? rx_buf : BL_MAX_CHANNEL_RX;
+    size_t half = BL_MAX_CHANNEL_RX / 2, most = half + (rx_buf > half ? rx_buf : half);
     size_t least = (size_t)mtu + 2 + mps, extra = rx_buf / 4, promised = c->promised + least;
 
     if (promised > most)

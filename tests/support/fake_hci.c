@@ -157,6 +157,11 @@ unsigned bl_hci_queued(const struct bl_hci *hci, uint16_t handle)
     return hci->queued;
 }
 
+unsigned bl_hci_queued_beside(const struct bl_hci *hci, uint16_t handle)
+{
+    return bl_hci_queued(hci, handle);
+}
+
 bool bl_hci_link_stats(const struct bl_hci *hci, uint16_t handle, struct bl_hci_link_stats *ret)
 {
     (void)handle;

@@ -74,6 +74,44 @@ START_TEST(pdu_is_cut_to_the_controllers_length_and_loses_nothing)
 }
 END_TEST
 
+/* Frames of channels are always there: who has room for so many PDUs of his own does not count
+ * them, nor all that they have in the controller. */
+START_TEST(frames_with_a_home_take_nobody_elses_room)
+{
+    struct ctl *c = connected(6, 1); /* 27 octets, 4 buffers */
+    struct list home;
+
+    list_init(&home);
+    for (unsigned i = 0; i < 9; i++) {
+        struct buf *b = pdu(20, 0);
+        if (i % 3 > 0)
+            b->home = &home;
+        ck_assert_int_eq(bl_hci_send(c->hci, 0x40, b), 0);
+    }
+    ck_assert_uint_eq(bl_hci_queued(c->hci, 0x40), 9);
+    ck_assert_uint_eq(bl_hci_queued_beside(c->hci, 0x40), 3);
+    ctl_pump(c);
+    ck_assert_uint_eq(bl_hci_queued(c->hci, 0x40), 9); /* four of them in the controller */
+    ck_assert_uint_eq(bl_hci_queued_beside(c->hci, 0x40), 4 + 1);
+    ck_assert_uint_eq(bl_hci_queued_beside(c->hci, 0x41), 0);
+    for (struct list *l; (l = list_pop(&home)) != NULL;) {
+        struct buf *b = list_entry(l, struct buf, link);
+        b->home = NULL;
+        buf_free(b);
+    }
+    ctl_completed(c, 0x40, 4);
+    ctl_pump(c);
+    ctl_completed(c, 0x40, 4);
+    ctl_pump(c);
+    ctl_free(c);
+    for (struct list *l; (l = list_pop(&home)) != NULL;) {
+        struct buf *b = list_entry(l, struct buf, link);
+        b->home = NULL;
+        buf_free(b);
+    }
+}
+END_TEST
+
 START_TEST(no_more_packets_are_out_than_the_controller_has_buffers)
 {
     struct ctl *c = connected(6, 1);
@@ -676,6 +714,7 @@ int main(void)
 
     tcase_set_timeout(t, 60); /* under sanitizers, on a busy machine */
     tcase_add_test(t, pdu_is_cut_to_the_controllers_length_and_loses_nothing);
+    tcase_add_test(t, frames_with_a_home_take_nobody_elses_room);
     tcase_add_test(t, no_more_packets_are_out_than_the_controller_has_buffers);
     tcase_add_test(t, pdu_may_begin_anywhere_in_its_buffer);
     tcase_add_test(t, pdu_without_octets_is_refused_wherever_it_begins);
