@@ -14,10 +14,8 @@
 
 #include <check.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SECOND 1000000u
 #define MB     1000000u
@@ -99,17 +97,16 @@ static void beside_step(struct flood *f)
             bl_op op;
             if (!beside.of[l][k].read) {
                 beside.of[l][k].since = f->s->now;
-                ck_assert_int_eq(bl_gattc_read(h, f->s->now, f->link[l].conns[k],
-                                               beside.db[other].value[5], 0, false,
-                                               &beside.of[l][k].read),
-                                 0);
+                stack_need(bl_gattc_read(h, f->s->now, f->link[l].conns[k],
+                                         beside.db[other].value[5], 0, false,
+                                         &beside.of[l][k].read) == 0);
             }
             if (f->s->now < beside.of[l][k].next)
                 continue;
             beside.of[l][k].next = f->s->now + 5 * STEP;
             int r = bl_gatts_notify(h, f->s->now, f->link[l].conns[k], beside.db[end].streaming[0],
                                     value, sizeof(value), &sent, &op);
-            ck_assert(r >= 0 || r == -EAGAIN || r == -EBUSY);
+            stack_need(r >= 0 || r == -EAGAIN || r == -EBUSY);
         }
 }
 
@@ -119,7 +116,7 @@ static void beside_look(struct flood *f)
     for (size_t end = 0; end < f->s->n; end++)
         for (size_t i = 0; i < f->s->end[end].n_events; i++) {
             const struct bl_event *e = &f->s->end[end].events[i];
-            ck_assert_int_ne(e->kind, BL_EV_DISCONNECTED);
+            stack_need(e->kind != BL_EV_DISCONNECTED);
             if (e->kind == BL_EV_OP_DONE && e->done.op == beside.pairing && end == 1) {
                 beside.paired = e->done.status;
                 beside.done = true;
@@ -132,7 +129,7 @@ static void beside_look(struct flood *f)
                         beside.of[l][k].notified++;
                     if (e->kind != BL_EV_OP_DONE || e->done.op != beside.of[l][k].read)
                         continue;
-                    ck_assert_uint_eq(e->done.status, BL_OK);
+                    stack_need(e->done.status == BL_OK);
                     uint64_t took = f->s->now - beside.of[l][k].since;
                     if (took > beside.of[l][k].slowest)
                         beside.of[l][k].slowest = took;
@@ -220,10 +217,8 @@ static void check_queued(const struct flood *f)
             const struct coc_half *w = &f->channels[i].half[k], *h = &f->channels[i].half[1 - k];
             struct bl_l2cap_info info = coc_info(f->s, h);
             size_t most = BL_MAX_CHANNEL_TX + 65535u + info.our_mtu + 64u * info.our_mps;
-            uint64_t came = info.rx_bytes;
-            if (w->written_bytes - came > most) { struct bl_l2cap_info wi = coc_info(f->s, w); size_t by, sd; bl_l2cap_available(f->s->end[h->end].host,h->conn,h->cid,&by,&sd);
-              fprintf(stderr, "written %llu sdus %u cap %zu; tx_bytes %llu tx_sdus %llu rx %llu sdus %llu read %llu avail %zu sdus %zu credits %u mtu %u mps %u\n",(unsigned long long)w->written_bytes,w->written,w->out_cap,(unsigned long long)wi.tx_bytes,(unsigned long long)wi.tx_sdus,(unsigned long long)info.rx_bytes,(unsigned long long)info.rx_sdus,(unsigned long long)h->read_bytes,by,sd,wi.credits,wi.peer_mtu,wi.peer_mps);}
-            ck_assert_uint_le(w->written_bytes - (came < w->written_bytes ? came : 0), most);
+            ck_assert_uint_ge(w->written_bytes, info.rx_bytes);
+            ck_assert_uint_le(w->written_bytes - info.rx_bytes, most);
         }
 }
 
@@ -249,7 +244,7 @@ static void flood_run(struct flood *f, uint64_t bytes, bool with_others)
     bool done = false;
 
     for (unsigned round = 0; !done; round++) {
-        ck_assert_uint_lt(round, 1000000);
+        stack_need(round < 1000000);
         done = flood_step(f, bytes, true);
         if (with_others)
             beside_step(f);
@@ -352,7 +347,7 @@ START_TEST(channels_share_the_link)
 
     flood_begin(f, 13, 2, configs);
     add_link(f, 0, 1);
-    add_channels(f, 0, _i == 0 ? 5 : 64, &mtu);
+    add_channels(f, 0, _i == 0 ? 4 : 64, &mtu); /* with the same windows */
     for (unsigned round = 0; round < 1000; round++) {
         flood_step(f, UINT64_MAX, false);
         stack_run(f->s, STEP);
@@ -362,11 +357,6 @@ START_TEST(channels_share_the_link)
     for (unsigned i = 0; i < f->n; i++)
         for (unsigned k = 0; k < 2; k++) {
             const struct coc_half *h = &f->channels[i].half[k];
-            struct bl_l2cap_info info = coc_info(f->s, h);
-            if (getenv("SHOW"))
-                printf("%u.%u end %zu %s: read %llu credits %u peer %u mps %u\n", i, k, h->end,
-                       info.enhanced ? "enh" : "le", (unsigned long long)h->read_bytes,
-                       info.credits, info.peer_credits, info.our_mps);
             least[h->end] = h->read_bytes < least[h->end] ? h->read_bytes : least[h->end];
             most[h->end] = h->read_bytes > most[h->end] ? h->read_bytes : most[h->end];
         }
@@ -377,7 +367,7 @@ START_TEST(channels_share_the_link)
 }
 END_TEST
 
-/* A link with nothing but channels is as fast as one with nothing but notifications, about. */
+/* However much is queued on channels, a read has few frames before it. */
 START_TEST(a_request_waits_for_few_frames)
 {
     struct bl_air_config configs[2] = {bl_air_config_v40(), bl_air_config_default()};
@@ -398,19 +388,8 @@ START_TEST(a_request_waits_for_few_frames)
         coc_look(f->s, f->channels, f->n);
     }
     for (unsigned k = 0; k < 2; k++) {
+        ck_assert_uint_gt(beside.of[0][k].reads, 15);
         slowest = beside.of[0][k].slowest > slowest ? beside.of[0][k].slowest : slowest;
-    }
-    if (getenv("SHOW"))
-        printf("slowest %llu reads %u %u bytes %llu\n", (unsigned long long)slowest,
-               beside.of[0][0].reads, beside.of[0][1].reads,
-               (unsigned long long)f->channels[0].half[0].read_bytes);
-    for (unsigned k = 0; k < 2; k++) {
-        struct bl_conn_info ci;
-        bl_conn_info(f->s->end[k].host, f->link[0].conns[k], &ci);
-        if (getenv("SHOW"))
-            printf("conn %u: interval %u rx %llu tx %llu tx_octets %u queued %u\n", k, ci.interval,
-                   (unsigned long long)ci.rx_bytes, (unsigned long long)ci.tx_bytes, ci.tx_octets,
-                   ci.queued);
     }
     ck_assert_msg(slowest < SECOND, "a read took %llu us", (unsigned long long)slowest);
     flood_end(f);
