@@ -87,8 +87,9 @@ struct l2cap_tx {
     struct buf *first; /* the SDU that has been cut in part, or whole; NULL: none */
     bool flying;       /* lib/hci has a frame of it, and so the buffer; or it is at conn.home */
     unsigned n_queue;  /* SDUs that have not left whole, the first one among them */
-    unsigned n_spare, limit; /* limit: of n_queue */
-    size_t size;             /* of an SDU in spare buffers: peer_mtu */
+    unsigned n_spare;
+    size_t size;      /* of an SDU in spare buffers: as large as was asked for, at most peer_mtu */
+    size_t octets;    /* of the n_queue SDUs */
     size_t total, at; /* of `first`, the two octets of its length included: all, and cut so far */
     size_t need;      /* credits that what has not been cut needs */
     uint16_t credits; /* frames that the peer takes */

@@ -36,6 +36,7 @@ enum {
     TX_HEADER = 4,     /* length, CID: Core 5.4, Vol 3, Part A, 3.4.1 */
     TX_SDU_LENGTH = 2, /* in an SDU's first frame: 3.4.3 */
     TX_BEFORE = TX_HEADER + TX_SDU_LENGTH,
+    TX_SIZE_MIN = 256, /* of an SDU in the first buffers, or the peer's MTU */
 };
 
 /* Frames for n octets, an SDU's length among them. */
@@ -96,20 +97,15 @@ void l2cap_tx_deinit(struct l2cap_channel *ch)
 
 /* ---- SDUs ---- */
 
-/* The peer's MTU is not known from the start, and may grow. Spare buffers that have become too
- * small are not used again; the peer may not lower it (Core 5.4, Vol 3, Part A, 4.27). */
-static void tx_sizes(struct l2cap_channel *ch)
+/* Buffers are as large as was ever asked for, for an SDU of n octets from now on: smaller ones that
+ * are spare go. */
+static void tx_larger(struct l2cap_tx *tx, size_t n)
 {
-    struct l2cap_tx *tx = &ch->tx;
-
-    tx->size = ch->peer_mtu;
-    tx->limit = BL_L2CAP_SLOTS;
-    if (tx->size * tx->limit > BL_MAX_CHANNEL_TX)
-        tx->limit = (unsigned)(BL_MAX_CHANNEL_TX / tx->size);
+    tx->size = n;
     list_each(l, next, &tx->spare)
     {
         struct buf *b = list_entry(l, struct buf, link);
-        if (b->cap < TX_BEFORE + tx->size) {
+        if (b->cap < TX_BEFORE + n) {
             list_remove(l);
             buf_free(b);
             tx->n_spare--;
@@ -117,7 +113,7 @@ static void tx_sizes(struct l2cap_channel *ch)
     }
 }
 
-/* For the next SDU, where it is not from before the MTU has grown. */
+/* For the next SDU, unless it is from before they became larger. */
 static void tx_put(struct l2cap_tx *tx, struct buf *b)
 {
     if (b->cap < TX_BEFORE + tx->size) {
@@ -129,12 +125,8 @@ static void tx_put(struct l2cap_tx *tx, struct buf *b)
 }
 
 /* Whether n spare buffers are there, having made them. */
-static bool tx_spare(struct l2cap_channel *ch, unsigned n)
+static bool tx_spare(struct l2cap_tx *tx, size_t n)
 {
-    struct l2cap_tx *tx = &ch->tx;
-
-    if (tx->size != ch->peer_mtu)
-        tx_sizes(ch);
     while (tx->n_spare < n) {
         struct buf *b = buf_new(TX_BEFORE + tx->size);
         if (!b)
@@ -143,6 +135,19 @@ static bool tx_spare(struct l2cap_channel *ch, unsigned n)
         tx->n_spare++;
     }
     return true;
+}
+
+/* How many SDUs of the peer's MTU may be put into places at once. */
+static size_t tx_slots(const struct l2cap_channel *ch)
+{
+    const struct l2cap_tx *tx = &ch->tx;
+
+    if (tx->stalled)
+        return 0;
+    size_t n = (BL_MAX_CHANNEL_TX - tx->octets) / ch->peer_mtu;
+    size_t places = BL_L2CAP_SLOTS - tx->n_queue;
+    n = n > 0 ? n : 1;
+    return n < places ? n : places;
 }
 
 /* The first spare buffer, which holds an SDU of n octets, is to be sent. */
@@ -158,6 +163,7 @@ static void tx_queue(struct l2cap_channel *ch, size_t n)
     b->len = TX_BEFORE + n;
     list_append(&tx->queue, &b->link);
     tx->n_queue++;
+    tx->octets += n;
     tx->need += tx_frames(ch, TX_SDU_LENGTH + n);
 }
 
@@ -167,7 +173,8 @@ static int tx_taken(struct l2cap_channel *ch)
     struct l2cap_tx *tx = &ch->tx;
 
     tx_turn(ch);
-    tx->stalled = tx->need > tx->credits || tx->n_queue >= tx->limit;
+    tx->stalled =
+        tx->need > tx->credits || tx->n_queue >= BL_L2CAP_SLOTS || tx->octets >= BL_MAX_CHANNEL_TX;
     return !tx->stalled;
 }
 
@@ -180,7 +187,13 @@ int bl_l2cap_tx_send(struct l2cap_channel *ch, uint64_t now, const void *sdu, si
         return -EMSGSIZE;
     if (ch->tx.stalled)
         return -EBUSY;
-    if (!tx_spare(ch, 1))
+    if (n > ch->tx.size) { /* the peer's MTU may be far more than what anybody sends */
+        size_t size = TX_SIZE_MIN;
+        while (size < n)
+            size *= 2;
+        tx_larger(&ch->tx, size < ch->peer_mtu ? size : ch->peer_mtu);
+    }
+    if (!tx_spare(&ch->tx, 1))
         return -ENOMEM;
     if (n > 0)
         memcpy(list_entry(ch->tx.spare.next, struct buf, link)->data + TX_BEFORE, sdu, n);
@@ -191,15 +204,15 @@ int bl_l2cap_tx_send(struct l2cap_channel *ch, uint64_t now, const void *sdu, si
 size_t bl_l2cap_tx_slots(struct l2cap_channel *ch, struct bl_l2cap_slot *ret, size_t max)
 {
     struct l2cap_tx *tx = &ch->tx;
-    size_t n = 0;
+    size_t n = 0, most = tx_slots(ch);
 
-    if (ch->state != L2CAP_OPEN || tx->stalled || max == 0)
+    if (ch->state != L2CAP_OPEN || most == 0)
         return 0;
-    if (!tx_spare(ch, 1)) /* which knows the limit */
-        return 0;
-    if (max > tx->limit - tx->n_queue)
-        max = tx->limit - tx->n_queue;
-    (void)tx_spare(ch, (unsigned)max); /* fewer will do */
+    if (tx->size < ch->peer_mtu)
+        tx_larger(tx, ch->peer_mtu);
+    if (max > most)
+        max = most;
+    (void)tx_spare(tx, max); /* fewer will do */
     list_each(l, next, &tx->spare)
     {
         if (n == max)
@@ -217,7 +230,7 @@ int bl_l2cap_tx_commit(struct l2cap_channel *ch, uint64_t now, const size_t *len
     (void)now;
     if (ch->state != L2CAP_OPEN)
         return -ENOENT;
-    if (n > 0 && (tx->stalled || n > tx->n_spare || n > tx->limit - tx->n_queue))
+    if (n > 0 && (n > tx->n_spare || n > tx_slots(ch)))
         return -EINVAL;
     for (size_t i = 0; i < n; i++)
         if (len[i] > tx->size)
@@ -298,6 +311,7 @@ static void tx_landed(struct l2cap_channel *ch, uint64_t now)
     if (tx->at == tx->total) {
         tx->sdus++;
         tx->bytes += tx->total - TX_SDU_LENGTH;
+        tx->octets -= tx->total - TX_SDU_LENGTH;
         ch->c->l->counters[BL_L2CAP_N_TX_SDUS]++;
         tx->n_queue--;
         tx_put(tx, steal_ptr(tx->first));

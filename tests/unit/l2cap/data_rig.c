@@ -280,10 +280,11 @@ bool rig_step(struct rig *r)
 {
     const uint8_t *p;
     uint8_t copy[5 + 1021];
-    size_t n = bl_hci_next_tx(r->ctl->hci, r->ctl->now, &p);
+    size_t n;
 
-    if (n == 0 && rig_fill_all(r) > 0)
-        n = bl_hci_next_tx(r->ctl->hci, r->ctl->now, &p);
+    bl_hci_taken(r->ctl->hci);
+    rig_fill_all(r);
+    n = bl_hci_next_tx(r->ctl->hci, r->ctl->now, &p);
     if (n == 0)
         return false;
     ck_assert_uint_le(n, sizeof(copy));
