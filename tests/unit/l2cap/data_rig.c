@@ -162,7 +162,7 @@ int rig_send(struct l2cap_channel *ch, size_t n)
     uint8_t *sdu = malloc(n > 0 ? n : 1);
     struct rig_peer *peer = rig_peer(ch);
 
-    ck_assert_ptr_nonnull(sdu);
+    rig_must(sdu);
     rig_fill(ch, peer->sent, sdu, n);
     int answer = bl_l2cap_tx_send(ch, rig_of(ch)->ctl->now, sdu, n);
     free(sdu);
@@ -172,7 +172,7 @@ int rig_send(struct l2cap_channel *ch, size_t n)
 
 void rig_credits(struct l2cap_channel *ch, uint16_t n)
 {
-    ck_assert(l2cap_tx_credits(ch, rig_of(ch)->ctl->now, n));
+    rig_must(l2cap_tx_credits(ch, rig_of(ch)->ctl->now, n));
     rig_peer(ch)->credits += n;
 }
 
@@ -184,32 +184,32 @@ static void rig_frame(struct l2cap_channel *ch, const uint8_t *p, size_t n)
     peer->frames++;
     if (rig_of(ch)->unchecked)
         return;
-    ck_assert_uint_gt(peer->credits, 0);
+    rig_must(peer->credits > 0);
     peer->credits--;
-    ck_assert_uint_le(n, ch->peer_mps);
+    rig_must(n <= ch->peer_mps);
     if (!peer->open) {
-        ck_assert_uint_ge(n, 2);
+        rig_must(n >= 2);
         peer->length = (size_t)(p[0] | p[1] << 8);
         peer->have = 0;
         peer->open = true;
         p += 2;
         n -= 2;
-        ck_assert_uint_le(peer->length, ch->peer_mtu);
-        ck_assert(n + 2 == ch->peer_mps || n == peer->length);
+        rig_must(peer->length <= ch->peer_mtu);
+        rig_must(n + 2 == ch->peer_mps || n == peer->length);
     } else {
-        ck_assert(n == ch->peer_mps || peer->have + n == peer->length);
-        ck_assert_uint_gt(n, 0);
+        rig_must(n == ch->peer_mps || peer->have + n == peer->length);
+        rig_must(n > 0);
     }
-    ck_assert_uint_le(n, peer->length - peer->have);
+    rig_must(n <= peer->length - peer->have);
     memcpy(peer->sdu + peer->have, p, n);
     peer->have += n;
     if (peer->have < peer->length)
         return;
     peer->open = false;
     expected = malloc(peer->length + 1);
-    ck_assert_ptr_nonnull(expected);
+    rig_must(expected);
     rig_fill(ch, peer->received++, expected, peer->length);
-    ck_assert_int_eq(memcmp(expected, peer->sdu, peer->length), 0);
+    rig_must(memcmp(expected, peer->sdu, peer->length) == 0);
     free(expected);
 }
 
@@ -217,7 +217,7 @@ static void rig_pdu(struct rig *r, unsigned link, const uint8_t *p, size_t n)
 {
     uint16_t cid = (uint16_t)(p[2] | p[3] << 8);
 
-    ck_assert_uint_lt(r->n_log, RIG_LOG);
+    rig_must(r->n_log < RIG_LOG);
     r->log[r->n_log++] = cid;
     if (cid < 0x1000)
         return;
@@ -232,11 +232,11 @@ static void rig_packet(struct rig *r, const uint8_t *p, size_t n)
     size_t *have = &r->pdu_len[link];
     uint8_t *pdu = r->pdu[link];
 
-    ck_assert_uint_eq(p[0], 0x02);
-    ck_assert_uint_lt(link, RIG_LINKS);
-    ck_assert_uint_eq((unsigned)(p[3] | p[4] << 8), n - 5);
-    ck_assert_uint_le(n - 5, r->ctl->le_len);
-    ck_assert_uint_eq(flags, *have > 0 ? 1 : 0);
+    rig_must(p[0] == 0x02);
+    rig_must(link < RIG_LINKS);
+    rig_must((unsigned)(p[3] | p[4] << 8) == n - 5);
+    rig_must(n - 5 <= r->ctl->le_len);
+    rig_must(flags == (*have > 0));
     memcpy(pdu + *have, p + 5, n - 5);
     *have += n - 5;
     if (*have >= 4 && *have == (size_t)(pdu[0] | pdu[1] << 8) + 4) {
@@ -250,7 +250,7 @@ int rig_att(struct rig *r, unsigned link, size_t n)
 {
     struct buf *b = buf_new(4 + n);
 
-    ck_assert_ptr_nonnull(b);
+    rig_must(b);
     memset(b->data, 0, 4 + n);
     b->data[0] = (uint8_t)n;
     b->data[1] = (uint8_t)(n >> 8);
@@ -269,7 +269,7 @@ static unsigned rig_fill_all(struct rig *r)
             continue;
         while (r->crowd && rig_att(r, i, 10) == 0)
             ;
-        ck_assert(!list_empty(&c->sending)); /* else nobody would look at it */
+        rig_must(!list_empty(&c->sending)); /* else nobody would look at it */
         n += l2cap_tx_fill(c, r->ctl->now);
     }
     return n;
@@ -287,10 +287,10 @@ bool rig_step(struct rig *r)
     n = bl_hci_next_tx(r->ctl->hci, r->ctl->now, &p);
     if (n == 0)
         return false;
-    ck_assert_uint_le(n, sizeof(copy));
+    rig_must(n <= sizeof(copy));
     memcpy(copy, p, n);
     rig_fill_all(r);
-    ck_assert_int_eq(memcmp(copy, p, n), 0);
+    rig_must(memcmp(copy, p, n) == 0);
     rig_packet(r, p, n);
     return true;
 }
@@ -299,7 +299,7 @@ void rig_complete(struct rig *r, unsigned link, unsigned n)
 {
     uint8_t event[] = {0x04, 0x13, 5, 1, (uint8_t)(RIG_HANDLE + link), 0, (uint8_t)n, 0};
 
-    ck_assert_uint_le(n, r->in_flight[link]);
+    rig_must(n <= r->in_flight[link]);
     r->in_flight[link] -= n;
     ctl_packet(r->ctl, event, sizeof(event));
 }

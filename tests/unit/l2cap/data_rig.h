@@ -13,6 +13,15 @@
 
 #include "l2cap/internal.h"
 
+#include <check.h>
+
+/* An assertion for what is asked millions of times: Check writes to a file for each of its own. */
+#define rig_must(what)                                                                             \
+    do {                                                                                           \
+        if (!(what))                                                                               \
+            ck_abort_msg("%s", #what);                                                             \
+    } while (0)
+
 enum { RIG_LINKS = 2, RIG_LOG = 4096 };
 
 struct rig_peer {  /* of one channel */

@@ -21,9 +21,9 @@ static void check_window(const struct l2cap_channel *ch)
 {
     const struct l2cap_rx *rx = &ch->rx;
 
-    ck_assert_uint_le(rx->tail - rx->head + (size_t)rx->credits * ch->our_mps, rx->window);
-    ck_assert_uint_le(rx->cap, rx->window);
-    ck_assert_uint_le(rx->tail, rx->cap);
+    rig_must(rx->tail - rx->head + (size_t)rx->credits * ch->our_mps <= rx->window);
+    rig_must(rx->cap <= rx->window);
+    rig_must(rx->tail <= rx->cap);
 }
 
 /* One frame, from memory of exactly its size. */
@@ -31,7 +31,7 @@ static const char *frame(struct l2cap_channel *ch, const void *data, size_t n)
 {
     uint8_t *exact = malloc(n > 0 ? n : 1);
 
-    ck_assert_ptr_nonnull(exact);
+    rig_must(exact);
     if (n > 0)
         memcpy(exact, data, n);
     const char *why = l2cap_rx_frame(ch, 0, exact, n);
@@ -47,7 +47,7 @@ static bool arrive(struct l2cap_channel *ch, size_t n, size_t mps)
     uint8_t *sdu = malloc(n + 2);
     bool whole = true;
 
-    ck_assert_ptr_nonnull(sdu);
+    rig_must(sdu);
     sdu[0] = (uint8_t)n;
     sdu[1] = (uint8_t)(n >> 8);
     rig_fill(ch, rig_peer(ch)->sent++, sdu + 2, n);
@@ -55,7 +55,7 @@ static bool arrive(struct l2cap_channel *ch, size_t n, size_t mps)
         size_t part = n + 2 - at < mps ? n + 2 - at : mps;
         whole = ch->rx.credits > 0;
         if (whole)
-            ck_assert_ptr_null(frame(ch, sdu + at, part));
+            rig_must(!frame(ch, sdu + at, part));
         at += part;
     }
     free(sdu);
@@ -68,11 +68,11 @@ static void expect(const struct l2cap_channel *ch, size_t index, unsigned number
     const uint8_t *p;
     size_t n;
 
-    ck_assert(bl_l2cap_rx_peek(ch, index, &p, &n));
+    rig_must(bl_l2cap_rx_peek(ch, index, &p, &n));
     uint8_t *expected = malloc(from + n + 1);
-    ck_assert_ptr_nonnull(expected);
+    rig_must(expected);
     rig_fill(ch, number, expected, from + n);
-    ck_assert_int_eq(memcmp(p, expected + from, n), 0);
+    rig_must(memcmp(p, expected + from, n) == 0);
     free(expected);
 }
 
@@ -89,17 +89,17 @@ static void expect_available(const struct l2cap_channel *ch, size_t bytes, size_
     size_t b, s;
 
     bl_l2cap_rx_available(ch, &b, &s);
-    ck_assert_uint_eq(b, bytes);
-    ck_assert_uint_eq(s, sdus);
+    rig_must(b == bytes);
+    rig_must(s == sdus);
 }
 
 /* Credits that the last command gave; the test fails unless there was one since. */
 static uint16_t given(struct rig *r, struct l2cap_channel *ch)
 {
-    ck_assert_uint_eq(r->n_sig, 1);
-    ck_assert_uint_eq(r->sig[0].code, BL_SIG_CREDITS);
-    ck_assert_uint_ne(r->sig[0].identifier, 0);
-    ck_assert_uint_eq(r->sig[0].credits.cid, ch->cid);
+    rig_must(r->n_sig == 1);
+    rig_must(r->sig[0].code == BL_SIG_CREDITS);
+    rig_must(r->sig[0].identifier != 0);
+    rig_must(r->sig[0].credits.cid == ch->cid);
     r->n_sig = 0;
     return r->sig[0].credits.credits;
 }
@@ -110,10 +110,10 @@ static unsigned received_events(struct rig *r, const struct l2cap_channel *ch)
     unsigned n = 0;
 
     while (bl_evq_pop(&r->events, &e)) {
-        ck_assert_int_eq(e.kind, BL_EV_L2CAP_RECEIVED);
-        ck_assert_uint_eq(e.l2cap.conn, ch->c->conn);
-        ck_assert_uint_eq(e.l2cap.cid, ch->cid);
-        ck_assert_uint_eq(e.l2cap.psm, ch->psm);
+        rig_must(e.kind == BL_EV_L2CAP_RECEIVED);
+        rig_must(e.l2cap.conn == ch->c->conn);
+        rig_must(e.l2cap.cid == ch->cid);
+        rig_must(e.l2cap.psm == ch->psm);
         n++;
     }
     return n;
@@ -399,15 +399,15 @@ START_TEST(peer_with_tiny_frames_never_waits_for_ever)
                 struct rig *r = rig_of(ch);
                 uint8_t start[2] = {(uint8_t)mtus[i], 0};
                 for (unsigned n = 0; n < 3; n++) {
-                    ck_assert_ptr_null(frame(ch, start, 2));
+                    rig_must(!frame(ch, start, 2));
                     for (size_t left = mtus[i]; left > 0;) {
                         size_t part = left < tiny ? left : tiny;
-                        ck_assert_uint_gt(ch->rx.credits, 0);
-                        ck_assert_ptr_null(frame(ch, "abc", part));
+                        rig_must(ch->rx.credits > 0);
+                        rig_must(!frame(ch, "abc", part));
                         left -= part;
                     }
                     expect_available(ch, mtus[i], 1);
-                    ck_assert_int_eq(bl_l2cap_rx_consume_sdus(ch, 0, 1), 0);
+                    rig_must(bl_l2cap_rx_consume_sdus(ch, 0, 1) == 0);
                 }
                 rig_free(r);
             }
@@ -420,13 +420,13 @@ START_TEST(endless_empty_sdus_stay_within_the_window)
     unsigned n = 0;
 
     for (; ch->rx.credits > 0; n++)
-        ck_assert_ptr_null(frame(ch, "\x00\x00", 2));
-    ck_assert_uint_le(n * 2 + 50, ch->rx.window + 50); /* two octets each */
+        rig_must(!frame(ch, "\x00\x00", 2));
+    rig_must(n * 2 + 50 <= ch->rx.window + 50); /* two octets each */
     expect_available(ch, 0, n);
-    ck_assert_uint_ge(n, 200);
+    rig_must(n >= 200);
     for (; n > 0; n--)
-        ck_assert_int_eq(bl_l2cap_rx_consume(ch, 0, 0), 0);
-    ck_assert_uint_gt(ch->rx.credits, 0);
+        rig_must(bl_l2cap_rx_consume(ch, 0, 0) == 0);
+    rig_must(ch->rx.credits > 0);
     expect_available(ch, 0, 0);
     rig_free(rig_of(ch));
 }
@@ -499,12 +499,12 @@ START_TEST(never_more_than_65535_credits)
     struct l2cap_channel *ch = opened(65535, 23, 24); /* room for 68383 frames */
     struct rig *r = rig_of(ch);
 
-    ck_assert_uint_eq(ch->rx.credits, 65535);
+    rig_must(ch->rx.credits == 65535);
     for (unsigned i = 0; i < 40000; i++) {
-        ck_assert_ptr_null(l2cap_rx_frame(ch, 0, (const uint8_t *)"\x00\x00", 2));
-        ck_assert_int_eq(bl_l2cap_rx_consume(ch, 0, 0), 0);
+        rig_must(!l2cap_rx_frame(ch, 0, (const uint8_t *)"\x00\x00", 2));
+        rig_must(bl_l2cap_rx_consume(ch, 0, 0) == 0);
         if (r->n_sig > 0)
-            ck_assert_uint_eq(ch->rx.credits, 65535);
+            rig_must(ch->rx.credits == 65535);
         r->n_sig = 0;
         while (bl_evq_pop(&r->events, &(struct bl_event){0}))
             ;
@@ -642,9 +642,9 @@ START_TEST(nothing_is_allocated_for_an_sdu_once_it_runs)
         while (bl_evq_pop(&r->events, &e))
             ;
         if (i >= 8)
-            ck_assert_uint_eq(n, 0);
+            rig_must(n == 0);
     }
-    ck_assert_uint_eq(ch->rx.total_sdus, 4500);
+    rig_must(ch->rx.total_sdus == 4500);
     rig_free(r);
 }
 END_TEST
@@ -654,20 +654,20 @@ START_TEST(store_grows_with_what_has_come_and_goes_when_little_does)
     struct l2cap_channel *ch = opened(65535, 247, 2);
     struct rig *r = rig_of(ch);
 
-    ck_assert_ptr_null(ch->rx.store);
-    ck_assert_ptr_null(frame(ch, "\xff\xff", 2)); /* a promise of the peer's */
-    ck_assert_uint_le(ch->rx.cap, 1024);
+    rig_must(!ch->rx.store);
+    rig_must(!frame(ch, "\xff\xff", 2)); /* a promise of the peer's */
+    rig_must(ch->rx.cap <= 1024);
     for (unsigned i = 0; i < 65535; i += 241)
-        ck_assert_ptr_null(frame(ch, r->pdu[0], 65535 - i < 241 ? 65535 - i : 241));
-    ck_assert_uint_ge(ch->rx.cap, 65537);
-    ck_assert_int_eq(bl_l2cap_rx_consume_sdus(ch, 0, 1), 0);
+        rig_must(!frame(ch, r->pdu[0], 65535 - i < 241 ? 65535 - i : 241));
+    rig_must(ch->rx.cap >= 65537);
+    rig_must(bl_l2cap_rx_consume_sdus(ch, 0, 1) == 0);
     rig_peer(ch)->sent = 0;
     for (unsigned i = 0; i < 200; i++) {
-        ck_assert(arrive(ch, 20, 247));
+        rig_must(arrive(ch, 20, 247));
         expect(ch, 0, i, 0);
-        ck_assert_int_eq(bl_l2cap_rx_consume(ch, 0, 20), 0);
+        rig_must(bl_l2cap_rx_consume(ch, 0, 20) == 0);
     }
-    ck_assert_uint_le(ch->rx.cap, 1024);
+    rig_must(ch->rx.cap <= 1024);
     rig_free(r);
 }
 END_TEST
@@ -681,11 +681,11 @@ START_TEST(borrowed_sdus_are_in_one_piece_wherever_they_lie)
 
     while (read < 2000) {
         if (n - read < 3 && ch->rx.credits >= 4) {
-            ck_assert(arrive(ch, n++ * 37 % 301, 100));
+            rig_must(arrive(ch, n++ * 37 % 301, 100));
         } else {
             expect(ch, 0, read, 0);
-            ck_assert_uint_eq(left_of(ch, 0), read * 37 % 301);
-            ck_assert_int_eq(bl_l2cap_rx_consume_sdus(ch, 0, 1), 0);
+            rig_must(left_of(ch, 0) == read * 37 % 301);
+            rig_must(bl_l2cap_rx_consume_sdus(ch, 0, 1) == 0);
             read++;
         }
     }
@@ -718,7 +718,7 @@ static void peer_sends(struct l2cap_channel *ch, struct stream *s)
     size_t left = s->n - s->at, n = left < ch->our_mps ? left : ch->our_mps;
     if (rnd(4) == 0)
         n = s->at == 0 ? 2 : rnd((uint32_t)n + 1); /* a short one, or one without octets */
-    ck_assert_ptr_null(frame(ch, s->sdu + s->at, n));
+    rig_must(!frame(ch, s->sdu + s->at, n));
     s->at += n;
 }
 
@@ -731,18 +731,18 @@ static void reader_takes(struct l2cap_channel *ch, const struct stream *s, unsig
     if (sdus == 0)
         return;
     size_t n = left_of(ch, 0);
-    ck_assert_uint_eq(n, s->size[*number] - *from);
+    rig_must(n == s->size[*number] - *from);
     expect(ch, 0, *number, *from);
     if (rnd(3) == 0) {
         n = 1 + rnd((uint32_t)sdus);
         size_t index = rnd((uint32_t)n);
         expect(ch, index, *number + (unsigned)index, index == 0 ? *from : 0);
-        ck_assert_int_eq(bl_l2cap_rx_consume_sdus(ch, 0, n), 0);
+        rig_must(bl_l2cap_rx_consume_sdus(ch, 0, n) == 0);
         *number += (unsigned)n;
         *from = 0;
     } else {
         size_t take = rnd((uint32_t)n + 1);
-        ck_assert_int_eq(bl_l2cap_rx_consume(ch, 0, take), 0);
+        rig_must(bl_l2cap_rx_consume(ch, 0, take) == 0);
         *from += take;
         if (take == n) {
             ++*number;
@@ -758,7 +758,7 @@ START_TEST(random_peers_and_readers_agree)
     static const uint16_t mpss[] = {23, 24, 27, 48, 64, 100, 192, 247, 1017, 4000, 65533};
     struct stream *s = malloc(sizeof(*s));
 
-    ck_assert_ptr_nonnull(s);
+    rig_must(s);
     for (uint32_t round = 0; round < 80; round++) {
         seed = round * 31 + 7;
         struct l2cap_channel *ch =
@@ -779,14 +779,14 @@ START_TEST(random_peers_and_readers_agree)
         r->deny = false;
         l2cap_rx_give(ch, 0);
         while (s->at < s->n) { /* it can always be completed, if what is whole is read */
-            ck_assert(ch->rx.credits > 0 || ch->rx.sdus > 0);
+            rig_must(ch->rx.credits > 0 || ch->rx.sdus > 0);
             peer_sends(ch, s);
             reader_takes(ch, s, &number, &from);
         }
         while (ch->rx.sdus > 0)
             reader_takes(ch, s, &number, &from);
-        ck_assert_uint_eq(number, rig_peer(ch)->sent);
-        ck_assert_uint_eq(received_events(r, ch), number);
+        rig_must(number == rig_peer(ch)->sent);
+        rig_must(received_events(r, ch) == number);
         rig_free(r);
     }
     free(s);
