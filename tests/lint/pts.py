@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every test that pts_gatt.txt and pts_sm.txt name is there, every id is one, and named once."""
+"""Every test that pts_gatt.txt, pts_l2cap.txt and pts_sm.txt name is there, every id is one, and named once."""
 import pathlib
 import re
 import sys
 
 IDS = {
     "pts_gatt.txt": re.compile(r"GATT/(CL|SR)/(GA[CDRWNIST]|GP[AM]|UNS)/B[VI]-\d\d-C$"),
+    "pts_l2cap.txt": re.compile(r"L2CAP/(COS/(CED|E?CFC)|LE/(CFC|CPU|REJ|CID)|ECFC|FIX|TIM)/B[VI]-\d\d-C$"),
     "pts_sm.txt": re.compile(r"SM/(SIGN|(CEN|PER)/(PROT|JW|PKE|OOB|EKS|KDU|PIS|SC(JW|PK|OB|CT)))/B[VI]-\d\d-C$"),
 }
 TEST = {".c": r"START_TEST\({}\)", ".py": r"async def {}\("}
@@ -24,7 +25,7 @@ def entries(text):
     for entry in joined:
         words = entry.split()
         ids = []
-        while words and words[0].startswith(("GATT/", "SM/")):
+        while words and words[0].startswith(("GATT/", "L2CAP/", "SM/")):
             ids.append(words.pop(0).rstrip(","))
         yield ids, words
 

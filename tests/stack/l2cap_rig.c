@@ -531,6 +531,27 @@ void coc_say(uint16_t cid, const void *data, size_t n)
     stack_run(script.s, STEP);
 }
 
+void coc_say_cut(uint16_t cid, const void *data, size_t n, size_t piece)
+{
+    struct stack_end *e = &script.s->end[script.victim];
+    struct bl_conn_info info;
+    uint8_t pdu[COC_PDU_MAX] = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)cid, (uint8_t)(cid >> 8)};
+
+    ck_assert_int_eq(bl_conn_info(e->host, script.conn, &info), 0);
+    ck_assert_uint_le(n, sizeof(pdu) - 4);
+    memcpy(pdu + 4, data, n);
+    for (size_t at = 0; at < n + 4; at += piece) {
+        size_t len = piece < n + 4 - at ? piece : n + 4 - at;
+        uint8_t packet[5 + COC_PDU_MAX] = {0x02, (uint8_t)info.handle,
+                                           (uint8_t)(info.handle >> 8 | (at ? 0x10 : 0x20)),
+                                           (uint8_t)len, (uint8_t)(len >> 8)};
+        memcpy(packet + 5, pdu + at, len);
+        ck_assert_int_eq(
+            bl_air_inject(script.s->air, script.s->now, e->controller, packet, 5 + len), 0);
+    }
+    stack_run(script.s, STEP);
+}
+
 void coc_signal(const struct bl_sig *sig)
 {
     uint8_t data[BL_SIG_MTU];
@@ -562,7 +583,7 @@ struct bl_sig coc_hear(uint8_t code)
 
     do
         ck_assert_msg(coc_hear_any(2 * SECOND, &pdu), "no command 0x%02x", code);
-    while (pdu.cid != 0x0005);
+    while (pdu.cid != 0x0005 || (pdu.data[0] == BL_SIG_CREDITS && code != BL_SIG_CREDITS));
     ck_assert_int_eq(bl_l2cap_sig_parse(pdu.data, pdu.n, &sig), BL_SIG_OK);
     ck_assert_msg(sig.code == code, "command 0x%02x, not 0x%02x", sig.code, code);
     return sig;

@@ -101,9 +101,11 @@ struct coc_pdu {
 void coc_script(struct stack *s, size_t victim, uint16_t conn);
 /* A PDU to the victim. */
 void coc_say(uint16_t cid, const void *data, size_t n);
+/* The same in ACL packets of at most `piece` octets. */
+void coc_say_cut(uint16_t cid, const void *data, size_t n, size_t piece);
 void coc_signal(const struct bl_sig *sig);
 /* The next PDU from it within us. */
 bool coc_hear_any(uint64_t us, struct coc_pdu *ret);
-/* The next one on the signalling channel, which must be this command. */
+/* The next one on the signalling channel but credits, which must be this command. */
 struct bl_sig coc_hear(uint8_t code);
 void coc_hear_nothing(uint64_t us);

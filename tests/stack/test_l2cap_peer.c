@@ -287,6 +287,33 @@ START_TEST(a_peer_that_does_not_know_the_request_rejects_it)
 }
 END_TEST
 
+/* Core 5.4, Vol 3, Part A, 4.26: the peer asks somebody, and answers again. */
+START_TEST(a_peer_may_say_that_it_takes_its_time)
+{
+    struct bl_sig asked, sig;
+
+    begin((size_t)_i, 200);
+    bl_op op = connect_out(true, 2, &asked);
+    for (uint16_t pending = 0x000d; pending <= 0x000f; pending++) {
+        sig = response(&asked, pending);
+        coc_quiet(s, victim, 25 * SECOND);
+        coc_signal(&sig);
+    }
+    coc_quiet(s, victim, 25 * SECOND);
+    if (_i % 2 == 0) {
+        sig = response(&asked, 0);
+        coc_signal(&sig);
+        ck_assert_uint_eq(stack_done(s, victim, op, SECOND).done.status, BL_OK);
+        ck_assert_uint_eq(stack_count(s, victim, BL_EV_L2CAP_CONNECTED), 2);
+    } else {
+        ck_assert_uint_eq(stack_done(s, victim, op, 300 * SECOND).done.status, BL_TIMEOUT);
+        ck_assert_uint_eq(stack_count(s, victim, BL_EV_L2CAP_CONNECTED), 0);
+    }
+    coc_hear_nothing(SECOND);
+    end();
+}
+END_TEST
+
 static const struct {
     const char *name;
     bool enhanced;
@@ -635,6 +662,40 @@ START_TEST(an_sdu_is_joined_however_it_is_cut)
 }
 END_TEST
 
+/* L2CAP/LE/CFC/BV-30, 31, L2CAP/ECFC/BV-39, 41: commands and frames in ACL packets of any length.
+ */
+START_TEST(what_the_link_layer_cuts_is_joined)
+{
+    bool enhanced = _i % 2 == 1;
+
+    begin((size_t)_i, 200);
+    for (size_t piece = 1; piece < 30; piece++) {
+        struct bl_sig sig = request(enhanced, PSM, 100, 100, 5, enhanced ? 5 : 1);
+        uint8_t data[200], n = (uint8_t)bl_l2cap_sig_build(&sig, data, sizeof(data));
+        coc_say_cut(SIGNALS, data, n, piece);
+        sig = coc_hear((uint8_t)(sig.code + 1));
+        ck_assert_uint_eq(sig.channel.result, BL_L2CAP_SUCCESS);
+        stack_forget(s);
+        for (uint8_t i = 0; i < 60; i++)
+            data[i] = (uint8_t)(i * piece);
+        data[0] = 58;
+        data[1] = 0;
+        const uint8_t *sdu;
+        size_t len;
+        coc_say_cut(sig.channel.cid[0], data, 60, piece);
+        ck_assert(bl_l2cap_peek(h, c, sig.channel.cid[0], 0, &sdu, &len));
+        ck_assert_uint_eq(len, 58);
+        ck_assert_mem_eq(sdu, data + 2, 58);
+        ck_assert_int_eq(bl_l2cap_consume(h, s->now, c, sig.channel.cid[0], len), 0);
+        for (unsigned i = 0; i < sig.channel.n_cid; i++) {
+            disconnect(sig.channel.cid[i], (uint16_t)(THEIRS + i));
+            coc_hear(BL_SIG_DISCONNECTION_RSP);
+        }
+    }
+    end();
+}
+END_TEST
+
 /* L2CAP/LE/CID/BI-01: and channels that have ended. */
 START_TEST(frames_of_no_channel_are_ignored)
 {
@@ -830,6 +891,8 @@ static const struct {
     uint8_t data[48];
     size_t n;
 } raw[] = {
+    /* L2CAP/LE/CPU/BI-02: to a peripheral, which the first one is */
+    {"parameters from a central", RAW(0x12, 1, 8, 0, 24, 0, 40, 0, 0, 0, 42, 0)},
     {"an unknown command", RAW(0x7f, 1, 0, 0)},
     {"an echo request", RAW(0x08, 1, 4, 0, 1, 2, 3, 4)},
     {"an information request", RAW(0x0a, 1, 2, 0, 2, 0)},
@@ -888,6 +951,7 @@ static Suite *peer_suite(void)
     tcase_add_loop_test(t, a_refusal_is_told_as_it_is, 0, 28);
     tcase_add_loop_test(t, a_peer_that_does_not_know_the_request_rejects_it, 0, 4);
     tcase_add_loop_test(t, an_answer_that_may_not_be_opens_nothing, 0, ROWS(wrong));
+    tcase_add_loop_test(t, a_peer_may_say_that_it_takes_its_time, 0, 4);
     tcase_add_loop_test(t, an_answer_may_take_some, 0, 2);
     tcase_add_loop_test(t, a_destination_that_is_taken_costs_both_channels, 0, 4);
     tcase_add_loop_test(t, answers_nobody_waits_for_are_ignored, 0, 2);
@@ -897,6 +961,7 @@ static Suite *peer_suite(void)
     tcase_add_loop_test(t, a_frame_without_a_credit_ends_the_channel, 0, 4);
     tcase_add_loop_test(t, a_frame_that_breaks_a_rule_ends_the_channel, 0, 14);
     tcase_add_loop_test(t, an_sdu_is_joined_however_it_is_cut, 0, 2);
+    tcase_add_loop_test(t, what_the_link_layer_cuts_is_joined, 0, 2);
     tcase_add_loop_test(t, frames_of_no_channel_are_ignored, 0, 2);
     tcase_add_loop_test(t, a_disconnection_names_a_channel, 0, 4);
     tcase_add_loop_test(t, disconnections_may_cross, 0, 4);
