@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 import weakref
-from typing import (IO, Any, Awaitable, Callable, Coroutine, Dict, Generic, List, MutableMapping,
+from typing import (IO, Any, Callable, Coroutine, Dict, Generic, List, MutableMapping,
                     Optional, Sequence, Set, Tuple, TypeVar, Union, overload)
 
 from . import l2cap, server
@@ -155,6 +155,7 @@ class Adapter:
             self._client = client
             self._listen()
             await client.call("Adapter1.Attach", active=self._hold)
+            client.attached = True
         except BaseException:
             self._cancel_tasks()
             client.close()  # the daemon ends what there was
@@ -400,7 +401,7 @@ class Adapter:
         stream: Stream[Link] = Stream()
         self._incoming = [ref for ref in self._incoming if ref() is not None]
         self._incoming.append(weakref.ref(stream))
-        self.client.on_end(_weakly(stream.end))
+        stream.hear(self.client, {})  # its end
         return stream
 
     @property
@@ -460,6 +461,7 @@ class Adapter:
         on("GattClient1.MtuExchanged", lambda s, conn, mtu: self._note(conn, Mtu=mtu))
         on("Link1.ConnectionUpdated", lambda s, conn, interval, latency, timeout, status: self._note(
             conn, Interval=interval, Latency=latency, SupervisionTimeout=timeout))
+        client.on("org.freedesktop.DBus.ObjectManager.InterfacesRemoved", self._removed)
         server.route(self)
         l2cap.route(self)
         client.on_end(self._gone)
@@ -482,6 +484,12 @@ class Adapter:
         link = self._links.get(conn)
         if link is not None:
             link.end(status)
+
+    def _removed(self, signal: Signal) -> None:
+        """The end of a connection that we do not use, but that our services have seen."""
+        prefix, _, number = signal.args[0].rpartition("/conn")
+        if prefix == self.client.path:
+            self._ended(signal, int(number, 16), 0x403)
 
     def _note(self, conn: int, **properties: Any) -> None:
         if conn in self._links:
@@ -628,6 +636,7 @@ class Advertising:
         self._wanted, self._links = number, adapter.incoming()
         self._end: Optional["asyncio.Future[Optional[Error]]"] = None
         self._off: Callable[[], None] = lambda: None
+        self._off_end = self._off
         self.set = 0
 
     async def __aenter__(self) -> "Advertising":
@@ -637,7 +646,7 @@ class Advertising:
         sets.add(self.set)
         self._end = asyncio.get_running_loop().create_future()
         self._off = self._adapter.client.on("Broadcaster1.AdvertisingStopped", self._stopped)
-        self._adapter.client.on_end(self._void)
+        self._off_end = self._adapter.client.on_end(self._void)
         try:
             await self._advertise()
         except BaseException:
@@ -663,6 +672,7 @@ class Advertising:
 
     def _forget(self) -> None:
         self._off()
+        self._off_end()
         self._adapter._sets.discard(self.set)
         self._links.close()
 
@@ -775,15 +785,4 @@ async def _finished(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-def _weakly(method: Callable[[Error], None]) -> Callable[[Error], None]:
-    """A callback that does not keep its object alive."""
-    ref = weakref.WeakMethod(method)
-
-    def call(error: Error) -> None:
-        bound = ref()
-        if bound is not None:
-            bound(error)
-    return call
-
-
-__all__ = ["Adapter", "Advertising", "Always", "Awaitable", "Capture", "SecretStore"]
+__all__ = ["Adapter", "Advertising", "Always", "Capture", "SecretStore"]

@@ -20,7 +20,7 @@ import os
 import re
 import socket
 import struct
-from typing import (Any, Awaitable, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional,
+from typing import (Any, Awaitable, Callable, Coroutine, Deque, Dict, Iterable, List, NamedTuple, Optional,
                     Sequence, Set, Tuple, TypeVar)
 
 from jeepney.auth import BEGIN, AuthenticationError, Authenticator
@@ -29,7 +29,8 @@ from jeepney.low_level import (Array, DictEntry, Endianness, FixedType, SizeLimi
                                Struct, Variant, parse_signature)
 
 from . import contract
-from .errors import (BusGone, Closed, DaemonGone, Error, InvalidArgs, NotFound, from_dbus)
+from .errors import (BusGone, Closed, DaemonGone, Error, InvalidArgs, NotFound, Overflow,
+                     from_dbus)
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ OBJECT_MANAGER = DBUS + ".ObjectManager"
 SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 MAX_MESSAGE = 128 * 1024 * 1024  # the specification's
 READ_SIZE = 65536
+SUSPECT = 4000  # signals
 TAKE_BACK_S = 0.5  # for what the peer has to answer first
 CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
 _PATH = re.compile(r"^/([A-Za-z0-9_]+(/[A-Za-z0-9_]+)*)?$")
@@ -229,6 +231,7 @@ class Bus:
         self.unique_name = ""
         self.on_signal: Callable[[Message], None] = lambda message: None
         self.on_lost: Callable[[Error], None] = lambda error: None
+        self.on_ping: Callable[[], None] = lambda: None
         self.lost: Optional[Error] = None
         self._loop.add_reader(sock, self._readable)
 
@@ -432,6 +435,8 @@ class Bus:
         fields: Dict[int, Any] = {5: message.serial, 6: message.sender}
         if message.interface in ("", DBUS + ".Peer") and message.member == "Ping":
             self._send(*encode(RETURN, self._serial, fields, "", ()))
+            if message.sender != DBUS:
+                self.on_ping()
         else:
             fields[4] = DBUS + ".Error.UnknownMethod"
             self._send(*encode(ERROR, self._serial, fields, "s", ["There is nothing to call here"]))
@@ -471,9 +476,11 @@ class Client:
         self._handlers: Dict[Tuple[str, str], List[Handler]] = {}
         self._ends: List[Callable[[Error], None]] = []
         self._room = asyncio.Semaphore(CALLS)
-        self._backs: Set["asyncio.Future[None]"] = set()
-        self.gone: Optional[Error] = None
-        bus.on_signal, bus.on_lost = self._signal, self._lost
+        self._backs: Set["asyncio.Task[None]"] = set()
+        self._read, self._pings = 0, (0, 0)  # signals to us; how many before the last two Pings
+        self._held: Optional[Deque[Message]] = None  # while it is not known whether some are missing
+        self.attached, self.gone = False, None  # type: bool, Optional[Error]
+        bus.on_signal, bus.on_lost, bus.on_ping = self._signal, self._lost, self._pinged
 
     @classmethod
     async def open(cls, address: Optional[str], bus_name: str) -> "Client":
@@ -566,9 +573,7 @@ class Client:
                 return self._result(await asyncio.shield(future))
             except asyncio.CancelledError:
                 # What the peer has to answer first is taken back when it does: not waited for here.
-                back = asyncio.ensure_future(self._take_back(future, undo, cancel))
-                self._backs.add(back)
-                back.add_done_callback(self._backs.discard)
+                back = self._keep(self._take_back(future, undo, cancel))
                 await settle(asyncio.wait({back}, timeout=None if cancel else TAKE_BACK_S))
                 raise
 
@@ -658,6 +663,18 @@ class Client:
             return
         if message.sender != self.owner or self.gone:
             return
+        if self._held is not None:
+            self._held.append(message)
+            return
+        if message.destination:
+            self._read += 1
+            if self.attached and self._read - self._pings[0] >= SUSPECT:
+                self._held = collections.deque((message,))
+                self._keep(self._check_attached())
+                return
+        self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
         interface, member = message.interface, message.member
         if interface == OBJECT_MANAGER or interface == PROPERTIES:
             self._objects_change(message)
@@ -667,6 +684,35 @@ class Client:
         signal = Signal(message.path, interface, member, message.body, not message.destination)
         for handler in list(handlers):
             self.bus._safely(handler, signal)
+
+    def _pinged(self) -> None:
+        self._pings = self._pings[1], self._read
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """A task that ends by itself."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._backs.add(task)
+        task.add_done_callback(self._backs.discard)
+        return task
+
+    async def _check_attached(self) -> None:
+        """The daemon asks by Ping every 256 signals whether they are read, and detaches who has not
+        answered for 4096 of them. Nothing tells its client, who would be sent what concerns everybody
+        from then on, with a gap. So what comes near that is held until the daemon has said that we
+        are its client still."""
+        try:
+            (clients,) = await self.request("Manager1.Clients", path="/org/bled")
+        except Error:
+            clients = []
+        held, self._held = self._held or (), None
+        if not any(name == self.bus.unique_name for name, _, _ in clients):
+            self._end(Overflow("the event loop was held up so long that the daemon has detached this "
+                               "Adapter, with 4096 signals unread: all that it had has ended"))
+            return
+        self._pings = self._read, self._read
+        for message in held:
+            if not self.gone:
+                self._deliver(message)
 
     def _objects_change(self, message: Message) -> None:
         if message.member == "InterfacesAdded":

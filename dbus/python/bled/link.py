@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import inspect
 import secrets
+import weakref
 from typing import (TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, Optional, Sequence, Tuple,
                     Union)
 
@@ -209,11 +210,23 @@ class Link:
         for end in ends:
             end(error)
 
-    def on_end(self, callback: Callable[[Error], None]) -> None:
+    def on_end(self, stream: Stream[Any]) -> None:
+        """Ends a stream with this link."""
         if self.error is not None:
-            callback(self.error)
-        else:
-            self._ends.append(callback)
+            stream.end(self.error)
+            return
+        stream_of = weakref.ref(stream)  # one that is forgotten goes
+
+        def end(error: Error) -> None:
+            ended = stream_of()
+            if ended is not None:
+                ended.end(error)
+
+        def off() -> None:
+            if end in self._ends:
+                self._ends.remove(end)
+        self._ends.append(end)
+        stream.on_forget(off)
 
     async def why_ended(self, otherwise: Error) -> Error:
         """Why a socket of this link has ended; `otherwise` where the link is up."""
@@ -288,7 +301,7 @@ class Link:
         stream: Stream[Tuple[int, int]] = Stream()
         stream.hear(self.client, {"GattClient1.ServicesChanged": lambda s: (
             s.args[1], s.args[2]) if s.args[0] == self.conn else None})
-        self.on_end(stream.end)
+        self.on_end(stream)
         return stream
 
     # The link itself

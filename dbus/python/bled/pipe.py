@@ -77,8 +77,9 @@ class Pipe:
         if not self._sock:
             return
         self.closed = error or Closed("this socket has been closed here")
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
         self._sock.close()
         self._sock = None
         for waiter in (self._reading, self._writing):

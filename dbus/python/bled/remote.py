@@ -122,7 +122,7 @@ class Notifications:
             conn, at, octets = signal.args
             return octets if conn == link.conn and at == handle else None
         stream.hear(link.client, {"GattClient1.Notified": value, "GattClient1.Indicated": value})
-        link.on_end(stream.end)
+        link.on_end(stream)
         wants = link.subscriptions.setdefault(handle, [])
         wants.append(self._bits)
         counted = True

@@ -42,6 +42,10 @@ class Stream(Generic[T]):
         self._offs += [client.on(name, handler(make)) for name, make in signals.items()]
         self._offs.append(client.on_end(gone))
 
+    def on_forget(self, off: Callable[[], None]) -> None:
+        """Called when it hears no more."""
+        self._offs.append(off)
+
     def put(self, item: T) -> None:
         if self._over:
             return
