@@ -718,8 +718,6 @@ async def test_l2cat_moves_a_file():
             for process in (connector, listener):
                 assert await asyncio.wait_for(process.wait(), 60) == 0, process.log.text
         assert hashlib.sha256(source.read_bytes()).digest() == hashlib.sha256(target.read_bytes()).digest()
-        print("     sockets: a", {k: v for k, v in (await a.stats()).items() if "l2cap-socket" in k},
-              "b", {k: v for k, v in (await b.stats()).items() if "l2cap-socket" in k})
 
 
 main(*[f for name, f in list(globals().items()) if name.startswith("test_")])
