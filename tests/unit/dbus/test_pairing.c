@@ -358,6 +358,44 @@ START_TEST(passkey_of_pair_answers_input_in_silence_and_display_aloud)
 }
 END_TEST
 
+/* What is wiped, and whether the passkey was in it. */
+enum { SECRET = 987654 };
+static unsigned wiped;
+void __real_explicit_bzero(void *p, size_t n);
+void __wrap_explicit_bzero(void *p, size_t n);
+void __wrap_explicit_bzero(void *p, size_t n)
+{
+    const uint32_t secret = SECRET;
+
+    for (size_t i = 0; i + sizeof(secret) <= n; i += sizeof(secret))
+        wiped += memcmp((const uint8_t *)p + i, &secret, sizeof(secret)) == 0;
+    __real_explicit_bzero(p, n);
+}
+
+static unsigned pair_secretly(uint16_t conn)
+{
+    return rig_call(&rig, ":1.1", P, "Pair", "qa{sv}", conn, 1, "passkey", "u", SECRET);
+}
+
+START_TEST(passkeys_are_wiped_whatever_becomes_of_them)
+{
+    wiped = 0;
+    ck_assert_str_eq(answer(pair_secretly(9)), "org.bled.Error.NotConnected");
+    ck_assert_uint_eq(wiped, 1);
+    pair_secretly(1);
+    ck_assert_uint_eq(wiped, 2); /* as it was read; the call has its own */
+    asked(BL_PASSKEY_INPUT, 0);
+    ck_assert_uint_eq(rig.host.smp.passkey, SECRET);
+    done(BL_OK);
+    ck_assert_uint_eq(wiped, 3);
+    pair(":1.1");
+    asked(BL_PASSKEY_INPUT, 0);
+    ck_assert_str_eq(answer(passkey(":1.1", INPUT, SECRET)), "reply");
+    ck_assert_uint_eq(wiped, 4);
+    done(BL_OK);
+}
+END_TEST
+
 START_TEST(passkey_of_pair_is_no_comparison)
 {
     rig_call(&rig, ":1.1", P, "Pair", "qa{sv}", 1, 1, "passkey", "u", 1);
@@ -815,6 +853,7 @@ int main(void)
     tcase_add_test(t, attendant_is_asked_where_the_daemon_owns_the_connection);
     tcase_add_test(t, what_nobody_can_answer_is_refused_at_once);
     tcase_add_test(t, passkey_of_pair_answers_input_in_silence_and_display_aloud);
+    tcase_add_test(t, passkeys_are_wiped_whatever_becomes_of_them);
     tcase_add_test(t, passkey_of_pair_is_no_comparison);
     tcase_add_test(t, drawn_numbers_are_told_and_given_and_are_not_all_the_same);
     tcase_add_test(t, keys_pressed_are_told_by_who_is_asked_and_to_who_shows);
