@@ -2,6 +2,7 @@
 
 #include "signal_rig.h"
 
+#include "base/rd.h"
 #include "base/wr.h"
 
 struct bl_hci *hci;
@@ -60,26 +61,30 @@ void tx_words(uint8_t code, uint8_t id, const uint16_t *words, size_t n)
 {
     const struct fake_sent *s = fake_hci_take_sent(hci);
 
-    ck_assert_ptr_nonnull(s);
-    ck_assert_uint_eq(s->handle, HANDLE);
-    ck_assert_uint_eq(s->n, 8 + 2 * n);
-    ck_assert_uint_eq(s->data[0] | s->data[1] << 8, 4 + 2 * n);
-    ck_assert_uint_eq(s->data[2] | s->data[3] << 8, BL_L2CAP_SIGNALING_CID);
-    ck_assert_uint_eq(s->data[4], code);
-    ck_assert_uint_eq(s->data[5], id);
-    ck_assert_uint_eq(s->data[6] | s->data[7] << 8, 2 * n);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_msg((s->data[8 + 2 * i] | s->data[9 + 2 * i] << 8) == words[i],
-                      "code 0x%02x: number %zu is 0x%04x, not 0x%04x", code, i,
-                      s->data[8 + 2 * i] | s->data[9 + 2 * i] << 8, words[i]);
+    if (!s)
+        ck_abort_msg("nothing sent, but code 0x%02x is due", code);
+    struct rd r = rd_make(s->data, s->n);
+    MUST(s->handle == HANDLE);
+    MUST(rd_u16(&r) == 4 + 2 * n);
+    MUST(rd_u16(&r) == BL_L2CAP_SIGNALING_CID);
+    uint8_t sent_code = rd_u8(&r), sent_id = rd_u8(&r);
+    if (sent_code != code || sent_id != id)
+        ck_abort_msg("code 0x%02x, identifier %u, not 0x%02x, %u", sent_code, sent_id, code, id);
+    MUST(rd_u16(&r) == 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t word = rd_u16(&r);
+        if (word != words[i])
+            ck_abort_msg("code 0x%02x: number %zu is 0x%04x, not 0x%04x", code, i, word, words[i]);
+    }
+    MUST(rd_done(&r));
 }
 
 void no_tx(void)
 {
     const struct fake_sent *s = fake_hci_take_sent(hci);
 
-    ck_assert_msg(!s, "sent to CID 0x%04x, code 0x%02x", s ? s->data[2] | s->data[3] << 8 : 0,
-                  s ? s->data[4] : 0);
+    if (s)
+        ck_abort_msg("sent to CID 0x%04x, code 0x%02x", s->data[2] | s->data[3] << 8, s->data[4]);
 }
 
 void rx_frame(uint16_t cid, const void *data, size_t n)
@@ -113,8 +118,8 @@ void advance(uint64_t us)
 void lose(bl_status status)
 {
     bl_l2cap_close(&l2cap, now, CONN, status);
-    ck_assert_uint_eq(bl_l2cap_deadline(&l2cap), TIMERQ_NEVER);
-    ck_assert(list_empty(&l2cap.sending));
+    MUST(bl_l2cap_deadline(&l2cap) == TIMERQ_NEVER);
+    MUST(list_empty(&l2cap.sending));
     conn = NULL;
 }
 
@@ -171,7 +176,7 @@ void link_goes_on(void)
     TX(0x01, 0xee, BL_SIG_NOT_UNDERSTOOD);
     struct bl_event e;
     no_tx();
-    ck_assert(!bl_evq_pop(&events, &e));
+    MUST(!bl_evq_pop(&events, &e));
 }
 
 /* ---- channels ---- */
@@ -180,7 +185,7 @@ void listen_on(uint16_t psm, uint16_t mtu, uint8_t security, bool authorize)
 {
     const struct bl_l2cap_listen params = {psm, mtu, security, authorize};
 
-    ck_assert_int_eq(bl_l2cap_do_listen(&l2cap, &params), 0);
+    MUST(bl_l2cap_do_listen(&l2cap, &params) == 0);
 }
 
 bl_op connects(uint16_t psm, uint16_t mtu, bool as_enhanced, uint8_t count)
@@ -188,8 +193,8 @@ bl_op connects(uint16_t psm, uint16_t mtu, bool as_enhanced, uint8_t count)
     const struct bl_l2cap_connect params = {psm, mtu, as_enhanced, count};
     bl_op op = 0;
 
-    ck_assert_int_eq(bl_l2cap_do_connect(&l2cap, now, CONN, &params, &op), 0);
-    ck_assert_uint_ne(op, 0);
+    MUST(bl_l2cap_do_connect(&l2cap, now, CONN, &params, &op) == 0);
+    MUST(op != 0);
     return op;
 }
 
@@ -204,7 +209,7 @@ static uint16_t opened(void)
             cid = e.l2cap.cid;
     while (fake_hci_take_sent(hci))
         ;
-    ck_assert_uint_ne(cid, 0);
+    MUST(cid != 0);
     return cid;
 }
 

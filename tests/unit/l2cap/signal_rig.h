@@ -29,6 +29,13 @@ enum {
 
 #define SECONDS UINT64_C(1000000)
 
+/* ck_assert() for what is asked a million times: no system call where it holds. */
+#define MUST(x)                                                                                    \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            ck_abort_msg("%s", #x);                                                                \
+    } while (0)
+
 extern struct bl_hci *hci;
 extern struct bl_evq events;
 extern struct bl_config config;
