@@ -158,6 +158,16 @@ static void stack_tick(struct stack *s, struct stack_end *e)
         s->leave();
 }
 
+static size_t stack_take(struct stack *s, struct stack_end *e, const uint8_t **bytes)
+{
+    if (s->enter)
+        s->enter();
+    size_t n = bl_host_next_tx(e->host, s->now, bytes);
+    if (s->leave)
+        s->leave();
+    return n;
+}
+
 /* Whether anything was carried. */
 static bool stack_carry(struct stack *s, struct stack_end *e)
 {
@@ -168,7 +178,7 @@ static bool stack_carry(struct stack *s, struct stack_end *e)
     stack_keep(e);
     if (e->dead)
         return false;
-    while ((n = bl_host_next_tx(e->host, s->now, &bytes)) > 0) {
+    while ((n = stack_take(s, e, &bytes)) > 0) {
         if (e->tap)
             e->tap(s, (size_t)(e - s->end), bytes, n);
         bl_air_receive(s->air, s->now, e->controller, bytes, n);

@@ -48,7 +48,8 @@ struct stack {
     size_t n;
     uint64_t now;
     uint64_t steps; /* of time, so far */
-    /* Around each packet and tick that a host is given: within, nothing but the host runs. */
+    /* Around each packet and tick that a host is given, and each packet that it is asked for:
+     * within, nothing but the host runs. */
     void (*enter)(void);
     void (*leave)(void);
 };
