@@ -86,6 +86,7 @@ uint8_t bl_air_set_start(struct air_set *s, uint64_t duration, uint8_t max_event
 
     if (!s->extended && s->props & ADV_HIGH_DUTY)
         duration = ADV_HIGH_DUTY_MAX;
+    bl_air_privacy_begin(s->c, s->own_type);
     s->enabled = true;
     s->events = 0;
     s->max_events = max_events;

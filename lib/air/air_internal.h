@@ -501,6 +501,8 @@ struct air_resolving *bl_air_resolve(struct air_ctrl *c, const struct bl_addr *a
 struct air_resolving *bl_air_resolving_find(struct air_ctrl *c, const struct bl_addr *id);
 /* Refused by network privacy: Core 5.4, Vol 6, Part B, 4.7. */
 bool bl_air_privacy_refuses(struct air_ctrl *c, const struct bl_addr *a);
+/* Something with this own address type is switched on. */
+void bl_air_privacy_begin(struct air_ctrl *c, uint8_t own_type);
 /* The address on the air for an own address type 0..3 towards this peer; it is noted as used. */
 struct bl_addr bl_air_own_addr(struct air_ctrl *c, enum bl_air_use use, uint8_t own_type,
                                const struct bl_addr *peer, const struct bl_addr *random);

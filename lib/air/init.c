@@ -61,6 +61,7 @@ static uint8_t init_start(struct air_ctrl *c, struct air_init *init, uint8_t pee
         return AIR_CONNECTION_EXISTS;
     if (c->n_ends >= c->cfg.max_links)
         return AIR_CONNECTION_LIMIT;
+    bl_air_privacy_begin(c, init->own_type);
     init->enabled = true;
     init->start = c->air->now;
     c->init = *init;

@@ -2,8 +2,9 @@
 
 /*
  * The resolving list: rows, and addresses by it. Our own RPA towards a peer lives in the peer's
- * entry and is made anew when it is asked for after the RPA timeout, so no timer is needed.
- * Core 5.4, Vol 6, Part B, 4.7 and 6; Vol 4, Part E, 7.8.38 to 7.8.45, 7.8.77.
+ * entry, from when a procedure begins that uses RPAs, and is made anew when it is asked for after
+ * the RPA timeout, so no timer is needed. Core 5.4, Vol 6, Part B, 4.7 and 6; Vol 4, Part E, 7.8.38
+ * to 7.8.45, 7.8.77.
  */
 
 #include "air/air_internal.h"
@@ -97,6 +98,13 @@ static struct bl_addr privacy_local(struct air_ctrl *c, struct air_resolving *r)
         r->local_since = c->air->now;
     }
     return r->local_rpa;
+}
+
+void bl_air_privacy_begin(struct air_ctrl *c, uint8_t own_type)
+{
+    for (unsigned i = 0; i < c->n_resolving; i++)
+        if (own_type >= 2 && c->resolving[i].has_local_irk && c->cfg.list != BL_AIR_LIST_IDLE)
+            privacy_local(c, &c->resolving[i]);
 }
 
 static struct bl_addr privacy_own(struct air_ctrl *c, uint8_t own_type, const struct bl_addr *peer,
@@ -242,7 +250,7 @@ static uint8_t privacy_read_local(struct air_ctrl *c, struct rd *p, struct wr *r
 {
     struct air_resolving *r = privacy_named(c, p);
 
-    if (!r || !r->has_local_irk || c->cfg.list == BL_AIR_LIST_IDLE)
+    if (!r || bl_addr_is_zero(&r->local_rpa))
         return AIR_UNKNOWN_CONNECTION;
     struct bl_addr a = privacy_local(c, r);
     wr_bytes(ret, a.b, 6);

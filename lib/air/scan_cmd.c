@@ -122,6 +122,7 @@ static uint8_t scan_start(struct air_ctrl *c, bool extended, uint8_t dedupe, uin
             return AIR_MEMORY_EXCEEDED;
         }
     }
+    bl_air_privacy_begin(c, s->own_type);
     s->enabled = true;
     s->extended = extended;
     s->dedupe = dedupe;

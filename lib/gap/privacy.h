@@ -75,6 +75,7 @@ struct bl_privacy_list {
     struct bl_addr own;      /* what it uses for nobody; zero: it has not shown that it can */
     uint64_t own_since, ask_at;
     bool ask;
+    bool stirring, stirred; /* a passive scan for its sake: is on; its parameters are told */
 };
 
 struct bl_privacy {

@@ -19,8 +19,12 @@
  * that was made with our key, and again and again another one while we advertise. No event tells of
  * a new one, so it is asked for when the old one's time is over.
  *
- *     Set RPA Timeout -> Add (nobody) -> Set Address Resolution Enable -> Read Local RPA
+ *     Set RPA Timeout -> Add (nobody) -> Set Address Resolution Enable
+ *         -> scan -> Read Local RPA -> do not scan
  *         -> [Remove] -> Add -> [Set Privacy Mode] ...
+ *
+ * The scan is for controllers that make addresses when there is a use for them, and have nothing to
+ * say before (Zephyr's reads where nothing is). It is passive: nothing is sent, under no address.
  *
  * Nothing here may change while anything is on the air (Core 5.4, Vol 4, Part E, 7.8.38), extended
  * advertising sets included, so radio->still makes all stand still for it; not for reading.
@@ -44,6 +48,9 @@
 #define LIST_IN_USE_US 20480000u /* an entry used since then is not thrown out */
 #define LIST_GRACE_US  5000000u  /* that an address of ours may be too old, beside another period */
 #define LIST_ASK_US    1000000u  /* between two looks for a new one, at least */
+#define LIST_SCAN      0x10      /* interval and window, 10 ms */
+
+enum { LIST_RPA_OR_PUBLIC = 2 };              /* Own_Address_Type */
 enum { LIST_NETWORK_MODE, LIST_DEVICE_MODE }; /* Core 5.4, Vol 4, Part E, 7.8.77 */
 
 static bool list_supports(const struct bl_privacy *p, const uint16_t *needed, size_t n)
@@ -162,6 +169,18 @@ static bool list_wants_own(const struct bl_privacy *p)
            bl_privacy_in_use(p, BL_ADDR_MODE_RPA) && list_usable(p);
 }
 
+static uint16_t list_scan_params(const struct bl_privacy *p)
+{
+    return bl_hci_caps(p->radio->hci)->extended ? BL_CMD_LE_SET_EXT_SCAN_PARAMS
+                                                : BL_CMD_LE_SET_SCAN_PARAMS;
+}
+
+static uint16_t list_scan_enable(const struct bl_privacy *p)
+{
+    return bl_hci_caps(p->radio->hci)->extended ? BL_CMD_LE_SET_EXT_SCAN_ENABLE
+                                                : BL_CMD_LE_SET_SCAN_ENABLE;
+}
+
 /* Of what comes before peers: the entry for nobody, switched on. */
 static uint16_t list_next_own(const struct bl_privacy *p)
 {
@@ -171,7 +190,13 @@ static uint16_t list_next_own(const struct bl_privacy *p)
         return BL_CMD_LE_SET_RPA_TIMEOUT;
     if (!l->dummy)
         return BL_CMD_LE_ADD_RESOLVING_LIST;
-    return l->on ? 0 : BL_CMD_LE_SET_ADDRESS_RESOLUTION;
+    if (!l->on)
+        return BL_CMD_LE_SET_ADDRESS_RESOLUTION;
+    if (!bl_addr_is_zero(&l->own))
+        return 0;
+    if (l->stirring)
+        return BL_CMD_LE_READ_LOCAL_RPA;
+    return l->stirred ? list_scan_enable(p) : list_scan_params(p);
 }
 
 /* The next command, 0 where all is done; *ret_row: whom it is about, the dummy where it stays as it
@@ -183,6 +208,8 @@ static uint16_t list_next(struct bl_privacy *p, struct bl_privacy_row *ret_row)
     bool wanted = !bl_addr_is_zero(&l->wanted) && bl_privacy_knows(p, &l->wanted);
     uint16_t own;
 
+    if (l->stirring && (l->broken || !bl_addr_is_zero(&l->own)))
+        return list_scan_enable(p); /* off */
     if (l->broken)
         return l->on ? BL_CMD_LE_SET_ADDRESS_RESOLUTION : 0;
     if ((row = list_first(p, true))) {
@@ -194,8 +221,6 @@ static uint16_t list_next(struct bl_privacy *p, struct bl_privacy_row *ret_row)
     if (list_wants_own(p) || (bl_privacy_has_irk(p) && (wanted || l->n > 0))) {
         if ((own = list_next_own(p)) != 0)
             return own;
-        if (bl_addr_is_zero(&l->own))
-            return 0; /* its answer is awaited */
     }
     if ((row = list_first(p, false))) {
         *ret_row = *row;
@@ -217,6 +242,31 @@ bool bl_privacy_list_wants(struct bl_privacy *p)
     return list_next(p, &ignored) != 0;
 }
 
+/* Passive, with an RPA or else the public address, which is not sent either: Core 5.4, Vol 4, Part
+ * E, 7.8.10, 7.8.11, 7.8.64, 7.8.65. */
+static void list_write_scan(struct wr *w, uint16_t opcode, bool on)
+{
+    bool extended = opcode == BL_CMD_LE_SET_EXT_SCAN_PARAMS;
+
+    if (opcode == BL_CMD_LE_SET_SCAN_ENABLE || opcode == BL_CMD_LE_SET_EXT_SCAN_ENABLE) {
+        wr_u8(w, on);
+        wr_zero(w, opcode == BL_CMD_LE_SET_SCAN_ENABLE ? 1 : 5);
+        return;
+    }
+    if (extended) {
+        wr_u8(w, LIST_RPA_OR_PUBLIC);
+        wr_u8(w, 0);
+        wr_u8(w, BL_PHYS_1M);
+    }
+    wr_u8(w, 0);
+    wr_u16(w, LIST_SCAN);
+    wr_u16(w, LIST_SCAN);
+    if (!extended) {
+        wr_u8(w, LIST_RPA_OR_PUBLIC);
+        wr_u8(w, 0);
+    }
+}
+
 /* What bl_radio_cmd() says. Core 5.4, Vol 4, Part E, 7.8.38, 7.8.39, 7.8.43 to 7.8.45, 7.8.77 */
 static int list_cmd(struct bl_privacy *p, uint16_t opcode, const struct bl_privacy_row *row)
 {
@@ -228,6 +278,8 @@ static int list_cmd(struct bl_privacy *p, uint16_t opcode, const struct bl_priva
         wr_u8(&w, !p->list.broken);
     } else if (opcode == BL_CMD_LE_SET_RPA_TIMEOUT) {
         wr_u16(&w, (uint16_t)(bl_privacy_period(p) / 1000000));
+    } else if (opcode == list_scan_params(p) || opcode == list_scan_enable(p)) {
+        list_write_scan(&w, opcode, !p->list.stirring);
     } else {
         wr_u8(&w, row->addr.type);
         wr_bytes(&w, row->addr.b, 6);
@@ -310,6 +362,10 @@ static void list_refused(struct bl_privacy *p, const struct bl_hci_reply *reply)
         list_break(p, reply->lost ? "no answer" : "a command was refused", reply->status);
     if (reply->opcode == BL_CMD_LE_SET_ADDRESS_RESOLUTION)
         l->on = !was_broken && reply->lost;
+    if (reply->opcode == list_scan_enable(p)) { /* once more, where nobody knows */
+        l->stirring = reply->lost && l->stirred;
+        l->stirred = false;
+    }
 }
 
 /* An address that was made with our key, and another one when its time is over. */
@@ -349,11 +405,15 @@ static void list_accepted(struct bl_privacy *p, uint64_t now, uint16_t asked, st
 
     if (asked == BL_CMD_LE_SET_ADDRESS_RESOLUTION) {
         l->on = !l->broken;
-        l->ask = l->dummy;
+    } else if (asked == list_scan_params(p)) {
+        l->stirred = p->radio->scan_moved = true;
+    } else if (asked == list_scan_enable(p)) {
+        l->stirring = l->stirred && !l->stirring;
+        l->stirred = l->stirring;
     } else if (asked == BL_CMD_LE_READ_LOCAL_RPA) {
         list_told_own(p, now, params);
     } else if (asked == BL_CMD_LE_ADD_RESOLVING_LIST && nobody) {
-        l->dummy = l->ask = true;
+        l->dummy = true;
     } else if (asked == BL_CMD_LE_ADD_RESOLVING_LIST) {
         l->rows[l->n++] = l->asking;
     } else if (asked == BL_CMD_LE_SET_PRIVACY_MODE && row) {
@@ -389,13 +449,13 @@ bool bl_privacy_by_controller(const struct bl_privacy *p)
 {
     const struct bl_privacy_list *l = &p->list;
 
-    return l->dummy && !l->dummy_stale && l->on && !l->broken && !bl_addr_is_zero(&l->own) &&
-           list_wants_own(p);
+    return l->dummy && !l->dummy_stale && l->on && !l->broken && !l->stirring &&
+           !bl_addr_is_zero(&l->own) && list_wants_own(p);
 }
 
 bool bl_privacy_list_proving(const struct bl_privacy *p)
 {
-    return list_wants_own(p) && bl_addr_is_zero(&p->list.own);
+    return list_wants_own(p) && (bl_addr_is_zero(&p->list.own) || p->list.stirring);
 }
 
 uint64_t bl_privacy_list_deadline(const struct bl_privacy *p)

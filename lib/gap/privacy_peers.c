@@ -58,7 +58,8 @@ bool bl_privacy_knows(const struct bl_privacy *p, const struct bl_addr *identity
 /* Core 5.4, Vol 6, Part B, 4.7 */
 bool bl_privacy_refuses(const struct bl_privacy *p, const struct bl_addr *on_air)
 {
-    return p->radio->config.network_privacy && bl_privacy_knows(p, on_air);
+    return p->radio->config.network_privacy && !bl_addr_is_rpa(on_air) &&
+           bl_privacy_knows(p, on_air);
 }
 
 const uint8_t *bl_privacy_irk(const struct bl_privacy *p, const struct bl_addr *identity)

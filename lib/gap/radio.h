@@ -51,6 +51,8 @@ struct bl_radio {
     /* Set beside it when the controller's resolving list has to change: extended advertising sets
      * stand still too. */
     bool still;
+    /* Set by privacy when it has told the controller other scan parameters than the scanner's. */
+    bool scan_moved;
     /* Set by the connector while a direct attempt waits that the controller refuses to begin beside
      * scanning (some cannot do both): the scanner disables itself until it is clear. */
     bool hush;

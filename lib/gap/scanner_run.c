@@ -139,6 +139,8 @@ static bool scanner_step_off(struct bl_scanner *s, uint64_t now)
     if (s->radio->pause || s->radio->hush || (s->blocked && s->radio->initiating))
         return false;
     s->blocked = false;
+    s->told_valid &= !s->radio->scan_moved;
+    s->radio->scan_moved = false;
 
     struct bl_scanner_setup setup = s->want;
     int r = scanner_own_type(s, now, &setup.own_type);

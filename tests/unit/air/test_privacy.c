@@ -266,6 +266,23 @@ static const uint8_t *heard(struct rig *r)
     return rig_wait(r, 1, 0x3e, 0x02, SECOND) + 3;
 }
 
+/* There is none to tell before it is used, if only by a scan that sends nothing. */
+START_TEST(an_rpa_is_made_when_there_is_a_use_for_it)
+{
+    struct bl_air_config config = bl_air_config_v42();
+    struct rig *r = rig_new(1, &config);
+
+    rig_ok(r, 0, 0x2027, "00 000000000000 " ZERO " " IRK_A);
+    rig_ok(r, 0, 0x202d, "01");
+    ck_assert_uint_eq(rig_cmd(r, 0, 0x202c, "00 000000000000"), 0x02);
+    rig_ok(r, 0, 0x200b, "00 10 00 10 00 02 00");
+    rig_ok(r, 0, 0x200c, "01 00");
+    rig_ok(r, 0, 0x202c, "00 000000000000");
+    ck_assert(resolves(r->ret, IRK_A));
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(an_idle_list_makes_no_rpas_and_hides_its_peers)
 {
     static const uint8_t id[6] = {0x10, 0, 0, 0xed, 0x1b, 0};
@@ -321,6 +338,7 @@ int main(void)
         the_resolving_list_has_its_rules,
         scan_requests_carry_the_scanners_rpa,
         an_entry_for_nobody_makes_the_rpas_of_undirected_advertising,
+        an_rpa_is_made_when_there_is_a_use_for_it,
         an_idle_list_makes_no_rpas_and_hides_its_peers,
         a_frozen_list_keeps_its_rpas,
     };

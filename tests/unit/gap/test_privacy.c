@@ -1004,6 +1004,22 @@ static void tells_own(const struct fake_cmd *read, const uint8_t *bytes, size_t 
     bl_privacy_reply(&w->privacy, w->now, &reply);
 }
 
+static const struct fake_cmd *stirred(void)
+{
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_PARAMS, "00 1000 1000 02 00");
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "01 00");
+    return gap_world_expect(w, READ, NOBODY);
+}
+
+/* It does, and that is what was to be seen. */
+static void shows_own(const struct fake_cmd *read, const struct bl_addr *a)
+{
+    tells_own(read, a->b, 6);
+    ck_assert(!bl_privacy_by_controller(&w->privacy)); /* not while that scan is on */
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "00 00");
+    ck_assert(bl_privacy_by_controller(&w->privacy));
+}
+
 /* Up to the question what the controller makes of our key. */
 static const struct fake_cmd *asked_for_own(void)
 {
@@ -1017,7 +1033,7 @@ static const struct fake_cmd *asked_for_own(void)
     ck_assert(w->radio.still && w->radio.pause);
     gap_world_do(w, ADD, NOBODY NO_KEY OUR_KEY);
     gap_world_do(w, ENABLE, "01");
-    return gap_world_expect(w, READ, NOBODY);
+    return stirred();
 }
 
 START_TEST(rpas_are_the_controllers_once_it_has_shown_one)
@@ -1028,8 +1044,8 @@ START_TEST(rpas_are_the_controllers_once_it_has_shown_one)
 
     ck_assert(!bl_privacy_by_controller(&w->privacy));
     ck_assert(!gap_world_event(w, &e)); /* nor is the host's told before that */
-    tells_own(read, a.b, 6);
-    ck_assert(bl_privacy_by_controller(&w->privacy));
+    shows_own(read, &a);
+    ck_assert(w->radio.scan_moved);
     assert_address_changed(&a);
     gap_world_quiet(w);
     ck_assert(!w->radio.still && !w->radio.pause);
@@ -1065,8 +1081,7 @@ START_TEST(a_controller_that_shows_none_leaves_rpas_to_the_host)
                             : fixed,
                   _i == 3 ? 5 : 6);
     ck_assert(!bl_privacy_by_controller(&w->privacy));
-    if (_i >= 2)
-        gap_world_step(w);
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "00 00");
     gap_world_do(w, ENABLE, "00");
     gap_world_quiet(w);
     ck_assert_uint_eq(warnings, 1);
@@ -1090,7 +1105,7 @@ START_TEST(a_controller_that_keeps_its_rpa_loses_our_trust)
     uint64_t since = w->now;
     bool used = _i;
 
-    tells_own(read, a.b, 6);
+    shows_own(read, &a);
     for (unsigned n = 0; n < 40 && bl_privacy_by_controller(&w->privacy); n++) {
         const struct fake_cmd *cmd;
         w->radio.sets = w->radio.listed = used;
@@ -1123,7 +1138,7 @@ START_TEST(advertising_has_the_controllers_address_while_it_is_trusted)
     uint16_t adv;
     bl_op op;
 
-    tells_own(read, a.b, 6);
+    shows_own(read, &a);
     ck_assert_int_eq(bl_advertiser_start(&w->adv, w->now, 0, &params, &adv, &op), 0);
     gap_world_do(w, BL_CMD_LE_SET_ADV_PARAMS, "a000a000 03 03 00 000000000000 07 00");
     gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "01");
@@ -1156,7 +1171,7 @@ START_TEST(directed_advertising_has_the_hosts_address)
     uint16_t adv;
     bl_op op;
 
-    tells_own(read, a.b, 6);
+    shows_own(read, &a);
     ck_assert_int_eq(bl_advertiser_start(&w->adv, w->now, 0, &params, &adv, &op), 0);
     gap_world_do(w, BL_CMD_LE_SET_ADV_PARAMS, "a000a000 04 01 00 010007000000 07 00");
     gap_world_do(w, BL_CMD_LE_SET_ADV_ENABLE, "01");
@@ -1174,7 +1189,7 @@ START_TEST(another_key_of_ours_is_shown_anew)
     const struct fake_cmd *read = asked_for_own();
     struct bl_addr a = rpa_of(test_irk, 1);
 
-    tells_own(read, a.b, 6);
+    shows_own(read, &a);
     add_numbered(1);
     listed(1);
     w->radio.config.irk[0] = 0x77;
@@ -1185,11 +1200,46 @@ START_TEST(another_key_of_ours_is_shown_anew)
     gap_world_do(w, REMOVE, "00 010007000000");
     gap_world_do(w, REMOVE, NOBODY);
     gap_world_do(w, ADD, NOBODY NO_KEY "7702030405060708090a0b0c0d0e0f10");
-    read = gap_world_expect(w, READ, NOBODY);
+    read = stirred();
     a = rpa_of(w->radio.config.irk, 1);
-    tells_own(read, a.b, 6);
-    ck_assert(bl_privacy_by_controller(&w->privacy));
+    shows_own(read, &a);
     listed(1);
+}
+END_TEST
+
+/* Lost or refused, at the beginning and at the end: once it may be on it is switched off. */
+START_TEST(a_scan_that_goes_wrong_leaves_rpas_to_the_host)
+{
+    static const uint16_t opcodes[] = {BL_CMD_LE_SET_SCAN_PARAMS, BL_CMD_LE_SET_SCAN_ENABLE, READ,
+                                       BL_CMD_LE_SET_SCAN_ENABLE};
+    struct bl_addr a = rpa_of(test_irk, 1);
+    bool lost = _i % 2;
+
+    with_irk(BL_ADDR_MODE_RPA);
+    w->radio.config.resolving_list = true;
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_do(w, TIMEOUT_CMD, NULL);
+    gap_world_do(w, ADD, NULL);
+    gap_world_do(w, ENABLE, NULL);
+    for (int k = 0; k < _i / 2; k++) {
+        const struct fake_cmd *cmd = gap_world_expect(w, opcodes[k], NULL);
+        if (opcodes[k] == READ)
+            tells_own(cmd, a.b, 6);
+        else
+            gap_world_answer(w, cmd, 0);
+    }
+    const struct fake_cmd *cmd = gap_world_expect(w, opcodes[_i / 2], NULL);
+    if (lost)
+        gap_world_lose(w, cmd);
+    else
+        gap_world_answer(w, cmd, BL_HCI_COMMAND_DISALLOWED);
+    if (_i / 2 == 2 || (lost && _i / 2 != 0))
+        gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "00 00");
+    gap_world_do(w, ENABLE, "00");
+    gap_world_quiet(w);
+    ck_assert(!bl_privacy_by_controller(&w->privacy));
+    ck_assert(!w->radio.still && !w->radio.pause);
 }
 END_TEST
 
@@ -1271,6 +1321,7 @@ int main(void)
     tcase_add_test(own_case, advertising_has_the_controllers_address_while_it_is_trusted);
     tcase_add_test(own_case, directed_advertising_has_the_hosts_address);
     tcase_add_test(own_case, another_key_of_ours_is_shown_anew);
+    tcase_add_loop_test(own_case, a_scan_that_goes_wrong_leaves_rpas_to_the_host, 0, 8);
     tcase_add_loop_test(own_case, without_what_it_takes_rpas_are_the_hosts, 0, 6);
     suite_add_tcase(suite, own_case);
     suite_add_tcase(suite, peers);

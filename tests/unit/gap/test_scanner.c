@@ -954,6 +954,28 @@ START_TEST(a_passive_scan_does_without_an_address_that_is_not_to_be_had)
 }
 END_TEST
 
+/* Privacy has used the controller's scan for its own ends. */
+START_TEST(parameters_that_were_changed_in_a_pause_are_told_anew)
+{
+    struct bl_scan_params p = background;
+    uint16_t a;
+
+    scan(&p, &a);
+    take(BL_CMD_LE_SET_SCAN_PARAMS, NULL);
+    take(BL_CMD_LE_SET_SCAN_ENABLE, NULL);
+    for (int moved = 0; moved < 2; moved++) {
+        w.radio.pause = true; /* until privacy's next step */
+        w.radio.scan_moved = moved;
+        ck_assert(bl_scanner_step(&w.s, w.now));
+        take(BL_CMD_LE_SET_SCAN_ENABLE, "0000");
+        if (moved)
+            take(BL_CMD_LE_SET_SCAN_PARAMS, NULL);
+        take(BL_CMD_LE_SET_SCAN_ENABLE, "0100");
+        ck_assert(!w.radio.scan_moved);
+    }
+}
+END_TEST
+
 START_TEST(a_pause_stops_and_resumes_without_a_word_to_anyone)
 {
     struct bl_scan_params p = background;
@@ -1292,6 +1314,7 @@ int main(void)
     tcase_add_test(t, active_scans_agree_on_a_kind_of_address);
     tcase_add_test(t, a_passive_scan_does_without_an_address_that_is_not_to_be_had);
     tcase_add_test(t, a_pause_stops_and_resumes_without_a_word_to_anyone);
+    tcase_add_test(t, parameters_that_were_changed_in_a_pause_are_told_anew);
     tcase_add_test(t, a_report_is_handed_on_as_it_came);
     tcase_add_test(t, directed_advertising_has_type_1_and_no_data);
     tcase_add_test(t, what_has_no_legacy_form_is_for_those_who_ask);
