@@ -204,6 +204,10 @@ void bus_l2cap_on_connected(struct bus_adapter *a, const struct bl_event *e)
             ch->conn, ch->cid, ch->psm, ch->thing.owner->who);
     bus_emit(a, bus_l2cap_audience(ch), L2CAP_INTERFACE, "Connected", "qqqqq", ch->conn, ch->cid,
              ch->psm, ch->our_mtu, ch->peer_mtu);
+    if (!ch->closing)
+        return;
+    ch->closing = false; /* its owner went while it was on its way, and the stack could not yet */
+    bus_l2cap_close(ch);
 }
 
 void bus_l2cap_on_ended(struct bus_adapter *a, const struct bl_event *e)

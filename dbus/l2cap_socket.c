@@ -227,7 +227,8 @@ static bool socket_take_batch(struct bus_l2cap_socket *s)
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        where[i] = (struct iovec){slot[i].data, slot[i].size};
+        where[i] =
+            (struct iovec){slot[i].data, slot[i].size < ch->peer_mtu ? slot[i].size : ch->peer_mtu};
         head[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &where[i], .msg_iovlen = 1}};
     }
     int got = socket_read(s, head, n);
@@ -247,7 +248,7 @@ static bool socket_take_batch(struct bus_l2cap_socket *s)
     }
     if (use < (size_t)got) {
         if (head[use].msg_hdr.msg_flags & MSG_CTRUNC)
-            socket_too_long(s, head[use].msg_len, slot[use].size);
+            socket_too_long(s, head[use].msg_len, where[use].iov_len);
         else
             socket_drained(s, NULL);
         return false;

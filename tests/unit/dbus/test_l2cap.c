@@ -400,6 +400,21 @@ START_TEST(what_was_accepted_stays_when_listening_stops)
 }
 END_TEST
 
+START_TEST(one_that_opens_while_its_owner_goes_is_closed_then)
+{
+    listens(":1.1");
+    accept_event(CID, 0);
+    unsigned call = rig_call(&rig, ":1.1", A, "Detach", ""); /* which the stack does not know yet */
+    ck_assert_str_eq(answer(call), "");
+    unsigned disconnects = host->disconnects;
+    fake_l2cap_open(&rig.host, CONN, CID, 256);
+    event(BL_EV_L2CAP_CONNECTED, CID, 0, 0);
+    ck_assert_uint_eq(host->disconnects, disconnects + 1);
+    event(BL_EV_L2CAP_DISCONNECTED, CID, 0, 0);
+    ck_assert_str_eq(answer(call), "reply");
+}
+END_TEST
+
 static void disconnect_peer(void)
 {
     bus_adapter_event(
@@ -942,6 +957,7 @@ int main(void)
     tcase_add_test(t, without_an_answer_it_is_accepted_after_5_s);
     tcase_add_test(t, a_request_goes_with_its_listener);
     tcase_add_test(t, what_was_accepted_stays_when_listening_stops);
+    tcase_add_test(t, one_that_opens_while_its_owner_goes_is_closed_then);
     tcase_add_test(t, a_request_goes_with_the_connection);
     tcase_add_test(t, connect_passes_its_arguments_on_and_replies_behind_connected);
     tcase_add_loop_test(t, connect_refuses_what_is_out_of_range, 0, (int)ARRAY_LEN(WRONG_CONNECTS));
