@@ -99,6 +99,7 @@ def _single(signature: str) -> Any:
 
 
 _HEADER = _single("a(yv)")
+_headers: Dict[Tuple[int, bytes], Dict[int, Any]] = {}
 
 
 def fit(kind: Any, value: Any) -> Any:
@@ -153,10 +154,19 @@ class Message:
         self._raw = raw
         self._endian = Endianness.little if raw[0] == 0x6c else Endianness.big
         self.type, self.flags = raw[1], raw[2]
-        self.serial: int = struct.unpack_from(self._endian.struct_code() + "I", raw, 8)[0]
-        fields, pos = _HEADER.parse_data(raw, 12, self._endian)
-        self.fields: Dict[int, Any] = {k: v[1] for k, v in fields}
-        self._pos = pos
+        order = "<" if raw[0] == 0x6c else ">"
+        self.serial, length = struct.unpack_from(order + "II", raw, 8)
+        self._pos = (16 + length + 7) // 8 * 8
+        # Signals of one kind differ in serial and body alone.
+        key = raw[0], raw[12:16 + length]
+        fields = _headers.get(key) if self.type == SIGNAL else None
+        if fields is None:
+            fields = {k: v[1] for k, v in _HEADER.parse_data(raw, 12, self._endian)[0]}
+            if self.type == SIGNAL and 9 not in fields:
+                if len(_headers) >= 256:
+                    _headers.clear()
+                _headers[key] = fields
+        self.fields: Dict[int, Any] = fields
         count = self.fields.get(9, 0)
         if count > len(fds):
             raise ValueError("a message came without its file descriptors")
