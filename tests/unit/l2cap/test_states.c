@@ -398,7 +398,7 @@ START_TEST(the_link_goes_on_whatever_comes)
                     rx_words(codes[c].code, id, numbers[k], n);
                     settle();
                     rx_sdu(0x40, 3);
-                    for (unsigned i = 0; i < 6; i++)
+                    for (unsigned i = 0; i < 20; i++)
                         step();
                     settle();
                     link_goes_on();
@@ -562,6 +562,9 @@ START_TEST(lives_at_random_keep_their_books)
         settle();
     }
     hci->send_error = 0;
+    for (unsigned i = 0; i < 100; i++)
+        step(); /* what may go has gone */
+    settle();
     link_goes_on();
     finish();
 }
