@@ -307,6 +307,33 @@ async def test_authorize_asks_and_reply_decides():
         await refused("L2cap.SpsmNotSupported", call)
 
 
+async def test_some_of_several_channels_are_refused():
+    async with World() as world:
+        a, b = await linked(world)
+        await a.listen(authorize=True)
+        call = asyncio.ensure_future(b.connect(enhanced=True, channels=3))
+        asked = [await a.expect("Accept") for _ in range(3)]
+        for request, result in zip((accept[0] for accept in asked), (4, 0, 4)):
+            assert not call.done()
+            await a.call("Reply", "uq", request, result)
+        up = await a.expect("Connected")
+        assert up[1] == asked[1][2], (up, asked)
+        cid = (await call)[0]
+        await b.expect("Connected", b.conn, cid)
+        for _ in range(2):
+            await b.expect("Disconnected", b.conn, 0, PSM, 0x304)
+        await b.send(cid, b"second")
+        await a.expect("Received", a.conn, up[1])
+        # all of them: each is told, and the call fails
+        call = asyncio.ensure_future(b.connect(enhanced=True, channels=2))
+        for _ in range(2):
+            await a.call("Reply", "uq", (await a.expect("Accept"))[0], 4)
+        await refused("L2cap.NoResourcesAvailable", call)
+        for _ in range(2):
+            await b.expect("Disconnected", b.conn, 0, PSM, 0x304)
+        assert not b.client.seen("Disconnected") and not b.client.seen("Connected")
+
+
 async def test_wait_false_has_the_outcome_in_signals():
     async with World() as world:
         a, b = await linked(world)
@@ -631,6 +658,21 @@ async def test_what_was_written_before_closing_arrives():
         await a.expect("Disconnected", a.conn, mine, PSM, 0)
 
 
+async def test_a_slow_reader_has_it_even_after_the_link():
+    """More than its socket takes, then the channel is closed and the link ended, then it reads."""
+    async with World(air_args=FAST) as world:
+        a, b = await linked(world)
+        mine, cid = await channel(a, b, mtu=1000)
+        x, y = await a.acquire(mine), await b.acquire(cid)
+        for i in range(100):
+            await put(y, bytes([i]) * 1000)
+        y.close()
+        await b.expect("Disconnected", b.conn, cid, PSM, 0)
+        await b.call("Disconnect", "qa{sv}", b.conn, {}, interface="Link1")
+        await a.client.expect("CentralDisconnected")
+        assert [g[0] for g in await to_end(x)] == list(range(100))
+
+
 async def test_an_attached_client_that_writes_and_dies_has_written():
     async with World(air_args=FAST) as world:
         a, b = await linked(world)
@@ -683,6 +725,34 @@ async def test_clients_killed_with_calls_in_flight():
         await counted(a.bled, "l2cap-channels-open", 0)
         await b.connect()
         await counted(a.bled, "l2cap-channels-open", 1)
+
+
+async def test_bursts_of_short_sdus_both_ways():
+    """20,000 packets each way at once, of 0 to 40 octets: all arrive, in order."""
+    async with World(air_args=FAST) as world:
+        a, b = await linked(world)
+        mine, cid = await channel(a, b, mtu=40)
+        x, y = await a.acquire(mine), await b.acquire(cid)
+
+        def sdu(i):
+            return i.to_bytes(4, "big")[4 - i % 5:] * (i % 10)
+
+        async def write(out):
+            for i in range(20000):
+                await put(out, sdu(i))
+
+        async def read(into):
+            i = 0
+            while i < 20000:
+                await ready(into)
+                try:
+                    while i < 20000:
+                        assert into.recv(64) == sdu(i), i
+                        i += 1
+                except BlockingIOError:
+                    pass
+        await asyncio.gather(write(x), write(y), read(x), read(y))
+        assert not hung_up(x) and not hung_up(y)
 
 
 async def test_disconnect_of_a_socket_sends_what_was_written():
