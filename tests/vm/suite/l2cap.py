@@ -12,8 +12,9 @@ import select
 import socket
 import struct
 
-from kernel import Management
-from world import pulse, until
+from bled import ROOT, Bled
+from bus import options
+from kernel import controllers
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LE_PUBLIC = 1
@@ -115,10 +116,8 @@ class KernelEnd(End):
 
     def __init__(self, own, psm=0, mtu=None, mode=None, security=None, cid=0):
         super().__init__(socket.socket(socket.AF_BLUETOOTH, socket.SOCK_SEQPACKET, socket.BTPROTO_L2CAP))
-        if mtu and mtu > _LONG:
-            # The kernel wants all frames of an SDU in the buffer at once, and waits for ever where they do not fit.
-            for name in (_SNDBUFFORCE, _RCVBUFFORCE):
-                self.socket.setsockopt(socket.SOL_SOCKET, name, _ROOM)
+        self.mtu = mtu
+        self._room()
         where = _sockaddr(own, psm, cid)
         if _LIBC.bind(self.socket.fileno(), where, len(where)) < 0:
             raise OSError(ctypes.get_errno(), f'bind to {own}')
@@ -129,13 +128,18 @@ class KernelEnd(End):
         if security:
             self.option(_SECURITY, 'BB', security, 0)
 
+    def _room(self):
+        # The kernel wants all frames of an SDU in the buffer at once, and waits for ever where they do not fit.
+        if self.mtu and self.mtu > _LONG:
+            for name in (_SNDBUFFORCE, _RCVBUFFORCE):
+                self.socket.setsockopt(socket.SOL_SOCKET, name, _ROOM)
+
     def option(self, name, types, *values):
         self.socket.setsockopt(_SOL_BLUETOOTH, name, struct.pack(types, *values))
 
     def mtus(self):
-        """(ours, the peer's)"""
-        return tuple(struct.unpack('H', self.socket.getsockopt(_SOL_BLUETOOTH, name, 2))[0]
-                     for name in (_RCVMTU, _SNDMTU))
+        """[ours, the peer's]"""
+        return [struct.unpack('H', self.socket.getsockopt(_SOL_BLUETOOTH, name, 2))[0] for name in (_RCVMTU, _SNDMTU)]
 
     def reconfigure(self, mtu):
         self.option(_RCVMTU, 'H', mtu)
@@ -159,6 +163,8 @@ class KernelEnd(End):
         await self._ready(select.POLLIN)
         end = KernelEnd.__new__(KernelEnd)
         End.__init__(end, self.socket.accept()[0])
+        end.mtu = self.mtu
+        end._room()
         return end
 
 
@@ -177,14 +183,91 @@ class Host:
         self.address = ':'.join(f'{octet:02X}' for octet in reversed(info[:6]))
         return self
 
-    async def advertise(self):
-        """Connectable, until told otherwise."""
-        await self.management.command(_SET_ADVERTISING, self.index, bytes([_CONNECTABLE]))
+    async def advertise(self, on=True):
+        """Connectable. The kernel's connect() is EBUSY as long as it advertises, on an open link too."""
+        await self.management.command(_SET_ADVERTISING, self.index, bytes([_CONNECTABLE if on else 0]))
 
     async def link(self, scene, peer):
         """Connects to a peer that advertises: the ATT socket keeps the link for as long as it is open."""
         end = await scene.enter(KernelEnd(self.address, cid=_ATT_CID))
         return await end.connect(peer, 0, _ATT_CID)
+
+
+# ---- bled's side ----
+
+L2CAP = 'org.bled.L2cap1'
+
+
+class Pair:
+    """A connection of bled's with the kernel's own stack."""
+
+    def __init__(self, scene, bled, host, conn):
+        self.scene = scene
+        self.bled = bled
+        self.host = host       # whatever has .address: the kernel's
+        self.mine = None       # bled's address
+        self.conn = conn
+
+    async def call(self, member, signature='', *body):
+        return await self.bled.call(L2CAP, member, signature, *body)
+
+    def kernel(self, **given):
+        return KernelEnd(self.host.address, **given)
+
+    async def incoming(self, psm, mtu, peer_mtu=None, mode=None):
+        """A channel that the kernel opens to bled, which listens already: (cid, the kernel's end)."""
+        mark = self.bled.bus.mark()
+        end = await self.scene.enter(self.kernel(mtu=peer_mtu or mtu, mode=mode))
+        await end.connect(self.mine, psm)
+        told = await self.bled.bus.signal('Connected', mark, interface=L2CAP)
+        asked = self.bled.bus.seen('Accept', mark)
+        assert [item.body for item in asked] == [[0, *told.body]], (asked, told)
+        assert told.body[0] == self.conn and told.body[2:] == [psm, mtu, peer_mtu or mtu], told
+        return told.body[1], end
+
+    async def outgoing(self, psm, mtu, peer_mtu=None, mode=None, **given):
+        """A channel that bled opens to the kernel: (cid, the kernel's end)."""
+        mark = self.bled.bus.mark()
+        listener = self.kernel(psm=psm, mtu=peer_mtu or mtu, mode=mode).listen()
+        try:
+            cid, *mtus = await self.call('Connect', 'qqqa{sv}', self.conn, psm, mtu, options(**given))
+            end = await self.scene.enter(await listener.accept())
+        finally:
+            listener.close()
+        assert mtus == [mtu, peer_mtu or mtu], mtus
+        told = await self.bled.bus.signal('Connected', mark, interface=L2CAP)
+        assert told.body == [self.conn, cid, psm, *mtus], told
+        return cid, end
+
+    async def acquire(self, cid):
+        _, fds = await self.bled.bus.call_fds(self.bled.name, f'{ROOT}/hci0', L2CAP, 'Acquire', 'qqa{sv}',
+                                              [self.conn, cid, {}])
+        return await self.scene.enter(End(fds[0]))
+
+    async def ended(self, cid, mark, status=0):
+        told = await self.bled.bus.signal('Disconnected', mark, interface=L2CAP, arg1=cid)
+        assert told.body[0] == self.conn and told.body[3] == status, told
+        assert len(self.bled.bus.seen('Disconnected', mark, interface=L2CAP, arg1=cid)) == 1
+
+
+async def linked(scene, kind, role='central'):
+    """bled on hci0 in that role, connected with the kernel's own stack on hci1."""
+    management, _ = await controllers(scene, kind)
+    host = await Host(management, 1).start()
+    bled = await Bled(scene, 'hci0').start()
+    _, mine = await bled.activate()
+    if role == 'central':
+        await host.advertise()
+        conn = await bled.connect(0, host.address)
+        await host.advertise(False)
+    else:
+        await bled.advertise(name=('s', 'target'))
+        mark = bled.bus.mark()
+        await host.link(scene, mine)
+        conn = (await bled.bus.signal('CentralConnected', mark)).body[0]
+    pair = Pair(scene, bled, host, conn)
+    pair.mine = mine
+    return pair
 
 
 # ---- streams ----
@@ -228,7 +311,3 @@ async def stream(sender, receiver, lengths, pause=None):
                 ('the end came' if sdu is None else f'{len(sdu)} octets came'))
 
     await asyncio.gather(send(), receive())
-
-
-__all__ = ['End', 'KernelEnd', 'Host', 'Management', 'stream', 'sdu_of', 'lengths_of', 'enable_ecred', 'LE_FLOWCTL',
-           'EXT_FLOWCTL', 'LOW', 'MEDIUM', 'HIGH', 'FIPS', 'MTU_MAX', 'pulse', 'until']

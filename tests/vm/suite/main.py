@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # Importing a file of tests registers them, in this order.
-for _file in ('test_peer', 'test_adapter', 'test_gap', 'test_gatt', 'test_pairing', 'test_privacy', 'test_sockets'):
+for _file in ('test_peer', 'test_adapter', 'test_gap', 'test_gatt', 'test_pairing', 'test_privacy', 'test_l2cap', 'test_sockets'):
     importlib.import_module(_file)
 run_tests = importlib.import_module('world').run_tests
 
