@@ -38,7 +38,8 @@ enum {
     BL_MAX_CHANNEL_RX = 1 << 20,  /* octets promised to a connection's channels together, their
                                    * MTUs at the least; more if rx_buf is over half of that: No
                                    * Resources beyond */
-    BL_MAX_CHANNEL_TX = 1 << 16,  /* octets of SDUs queued on a channel, or one SDU */
+    BL_MAX_CHANNEL_TX = 1 << 16,  /* octets of SDUs queued on a channel: with so many no more is
+                                   * taken */
     BL_MAX_CHANNEL_FRAMES = 8,    /* K-frames of a connection in lib/hci's queue */
     BL_MAX_CHANNEL_REQUESTS = 64, /* of a peer that wait for an answer: No Resources beyond */
 };

@@ -45,19 +45,13 @@ static size_t tx_frames(const struct l2cap_channel *ch, size_t n)
     return n <= ch->peer_mps ? 1 : (n + ch->peer_mps - 1) / ch->peer_mps;
 }
 
-/* After Disconnection Request nothing is sent: Core 5.4, Vol 3, Part A, 4.6. */
-static bool tx_open(const struct l2cap_channel *ch)
-{
-    return ch->state == L2CAP_OPEN || ch->state == L2CAP_DRAINING;
-}
-
 /* Has its turn where a frame could go. */
 static void tx_turn(struct l2cap_channel *ch)
 {
     struct l2cap_tx *tx = &ch->tx;
 
     if (tx->flying || tx->credits == 0 || (!tx->first && list_empty(&tx->queue)) ||
-        !list_empty(&tx->turn) || !tx_open(ch))
+        !list_empty(&tx->turn))
         return;
     list_append(&ch->c->turns, &tx->turn);
     l2cap_sending(ch->c);
@@ -319,6 +313,12 @@ static void tx_landed(struct l2cap_channel *ch, uint64_t now)
             l2cap_channel_drained(ch, now);
     }
     tx_turn(ch);
+}
+
+/* After Disconnection Request nothing is sent: Core 5.4, Vol 3, Part A, 4.6. */
+static bool tx_open(const struct l2cap_channel *ch)
+{
+    return ch->state == L2CAP_OPEN || ch->state == L2CAP_DRAINING;
 }
 
 unsigned l2cap_tx_fill(struct bl_l2cap_conn *c, uint64_t now)

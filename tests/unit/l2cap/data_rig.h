@@ -53,6 +53,7 @@ struct rig {
     bool deny;        /* no command finds room */
     bool crowd;       /* no frame does: whenever one might, lib/hci's queue is full */
     unsigned drained; /* SEND_READY that were due */
+    unsigned emptied; /* l2cap_channel_drained(), for that or another reason */
     unsigned freed;
 };
 
