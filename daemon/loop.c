@@ -80,6 +80,13 @@ static void want(struct loop_host *h, int events)
         ev_io_start(h->loop->ev, &h->io);
 }
 
+/* Disconnection Complete: Core 5.4, Vol 4, Part E, 7.7.5. The host forgets with a connection what
+ * has come on it, so that whoever was told of that late has to read it before. */
+static bool ends_connection(const uint8_t *packet, size_t n)
+{
+    return n > 1 && packet[0] == 0x04 && packet[1] == 0x05;
+}
+
 /* Packets to the host, until there are no more, one must be held, or the transport has ended. */
 static void deliver(struct loop_host *h)
 {
@@ -89,9 +96,17 @@ static void deliver(struct loop_host *h)
     uint64_t now = loop_now();
     h->kicked = true;
     while ((n = transport_next(h->transport, &packet)) > 0) {
+        bool wait = false;
         if (!h->held)
             h->ops->packet(h->ctx, true, packet, (size_t)n);
-        h->held = bl_host_receive(h->host, now, packet, (size_t)n) == -EAGAIN;
+        if (ends_connection(packet, (size_t)n)) {
+            wait = h->loop->congested(h->loop->ctx);
+            if (!wait)
+                loop_host_events(h);
+            if (h->generation != generation)
+                return;
+        }
+        h->held = wait || bl_host_receive(h->host, now, packet, (size_t)n) == -EAGAIN;
         if (!h->held)
             continue;
         transport_unread(h->transport);

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -671,6 +672,21 @@ async def test_a_slow_reader_has_it_even_after_the_link():
         await b.call("Disconnect", "qa{sv}", b.conn, {}, interface="Link1")
         await a.client.expect("CentralDisconnected")
         assert [g[0] for g in await to_end(x)] == list(range(100))
+
+
+async def test_what_had_come_when_the_link_ended_is_in_the_socket():
+    """Also where the daemon finds data and the end of the link in one piece, because it was slow."""
+    async with World(air_args=FAST) as world:
+        a, b = await linked(world)
+        mine, cid = await channel(a, b, mtu=100)
+        x = await a.acquire(mine)
+        a.bled.process.send_signal(signal.SIGSTOP)
+        for i in range(8):
+            assert await b.send(cid, bytes([i]) * 100)
+        await b.call("Disconnect", "qa{sv}", b.conn, {}, interface="Link1")
+        a.bled.process.send_signal(signal.SIGCONT)
+        await a.expect("Disconnected", a.conn, mine, PSM, 0x113)
+        assert [g[0] for g in await to_end(x)] == list(range(8))
 
 
 async def test_an_attached_client_that_writes_and_dies_has_written():
