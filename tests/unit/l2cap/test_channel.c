@@ -181,6 +181,36 @@ START_TEST(a_disconnection_waits_for_room)
 }
 END_TEST
 
+START_TEST(the_10_s_of_a_disconnection_are_from_when_it_is_sent)
+{
+    uint16_t cid = incoming(0x55);
+
+    hci->send_error = -ENOBUFS;
+    bl_op op = disconnects(cid);
+    advance(9 * SECONDS);
+    step();
+    TX(0x06, conn->last_id, 0x55, cid);
+    advance(10 * SECONDS - 1);
+    no_tx();
+    ck_assert_ptr_nonnull(channel(cid));
+    advance(1);
+    ended(cid, BL_OK);
+    op_ends(op, BL_OK);
+    nothing_left();
+    /* one that never finds room ends all the same */
+    cid = incoming(0x55);
+    hci->send_error = -ENOBUFS;
+    op = disconnects(cid);
+    hci->send_error = -ENOBUFS;
+    now += 10 * SECONDS;
+    bl_l2cap_tick(&l2cap, now);
+    ended(cid, BL_OK);
+    op_ends(op, BL_OK);
+    step();
+    nothing_left();
+}
+END_TEST
+
 START_TEST(a_disconnection_waits_for_memory)
 {
     uint16_t cid = incoming(0x55);
@@ -561,6 +591,7 @@ int main(void)
     tcase_add_test(t, a_disconnection_that_is_not_answered_ends_after_10_s);
     tcase_add_loop_test(t, both_sides_disconnect_at_once, 0, 2);
     tcase_add_test(t, a_disconnection_waits_for_room);
+    tcase_add_test(t, the_10_s_of_a_disconnection_are_from_when_it_is_sent);
     tcase_add_test(t, a_disconnection_waits_for_memory);
     tcase_add_test(t, what_was_taken_goes_first);
     tcase_add_test(t, a_peer_that_takes_nothing_for_5_s_is_not_waited_for);
