@@ -77,7 +77,9 @@ START_TEST(the_host_is_told_of_its_share)
     rig.host.config.addr_mode = BL_ADDR_MODE_STATIC; /* as the configuration file had it */
     set("Mtu", "q", 100);
     set("Appearance", "q", 0x340);
+    set("RxBuf", "u", 4096);
     ck_assert_uint_eq(rig.host.config.mtu, 100);
+    ck_assert_uint_eq(rig.host.config.rx_buf, 4096);
     ck_assert_uint_eq(rig.host.config.appearance, 0x340);
     ck_assert_str_eq(rig.host.config.gap_name, "bled");
     ck_assert_uint_eq(rig.host.config.addr_mode, BL_ADDR_MODE_STATIC);
