@@ -1,8 +1,10 @@
 """Worlds for the Python package: two daemons on the simulated radio, and an Adapter of each."""
+import asyncio
 import contextlib
 import os
 import pathlib
 import sys
+import types
 
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the source tree stays as it is
 sys.dont_write_bytecode = True
@@ -64,3 +66,41 @@ def raises(kind, *words):
             return
         raise AssertionError(f"no {kind}")
     return check()
+
+
+@types.coroutine
+def _cancelled_at(n, work, again):
+    """Awaits work; its task is cancelled at the n-th suspension (and, with again, at the two that
+    follow). False: it ended before."""
+    inner, count, error = work.__await__(), 0, None
+    while True:
+        try:
+            waits = inner.throw(error) if error else inner.send(None)
+        except StopIteration:
+            return False
+        except asyncio.CancelledError:
+            return True
+        count += 1
+        if count == n or (again and n < count <= n + 2):
+            asyncio.current_task().cancel()
+        error = None
+        try:
+            yield waits
+        except BaseException as e:
+            error = e
+
+
+async def cancelled_everywhere(work, after, again=False):
+    """Cancels work() at each of its awaits in turn; after() each time. How many there were."""
+    n = 1
+    while True:
+        async def run():
+            return await _cancelled_at(n, work(), again)
+        task = asyncio.ensure_future(run())
+        await asyncio.wait({task})
+        reached = not task.cancelled() and task.result()
+        await after(n)
+        if not reached:
+            assert not task.cancelled()
+            return n - 1
+        n += 1

@@ -8,7 +8,8 @@ import re
 import signal
 import sys
 
-from pybled import PACKAGE, adapter, bled, daemons, held, linked, main, raises, two
+from pybled import (PACKAGE, adapter, bled, cancelled_everywhere, daemons, held, linked, main,
+                    raises, two)
 from bled import L2capError
 
 PSM = 0x81
@@ -187,6 +188,33 @@ async def test_the_end_of_a_link_and_of_cancelled_calls():
             while b.client._backs or b.channels or (await held(b, b)) != {"connections": 1}:
                 await b.client.ping()
             assert not a.channels
+
+
+async def test_cancelled_channels_leave_nothing():
+    async with two(air=["--pace=none"]) as (world, a, b), linked(a, b) as (_, link):
+        async with a.listen(PSM) as listener:
+            async def serve():
+                async for channel in listener:
+                    with contextlib.suppress(bled.Disconnected):  # the other end was cancelled
+                        async with channel:
+                            async for sdu in channel:
+                                await channel.send(sdu)
+            serving = asyncio.ensure_future(serve())
+
+            async def use():
+                async with b.listen(PSM + 1):
+                    async with await link.open_channel(PSM) as channel:
+                        await channel.send(b"1")
+                        assert await channel.recv() == b"1"
+
+            async def after(n):
+                # A connect that was answered too late is closed when it is.
+                while b.channels or await held(b, b) != {"connections": 1}:
+                    await b.client.ping()
+            for again in False, True:
+                assert await cancelled_everywhere(use, after, again) >= 5
+            serving.cancel()
+            assert link.connected
 
 
 async def example(world, name, *args):

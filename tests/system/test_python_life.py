@@ -9,7 +9,8 @@ import select
 import signal
 import types
 
-from pybled import FAST, adapter, bled, daemons, held, linked, main, raises, two
+from pybled import (FAST, adapter, bled, cancelled_everywhere, daemons, held, linked, main, raises,
+                    two)
 from bled.core import SIGNAL, Bus, Client, encode
 
 NOTHING = ({}, {"payloads": 1})  # what an advertisement had said may be kept for the next one
@@ -24,44 +25,6 @@ class Peer:
 def fds():
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
-
-
-@types.coroutine
-def _cancelled_at(n, work, again):
-    """Awaits work; its task is cancelled at the n-th suspension (and, with again, at the two that
-    follow). False: it ended before."""
-    inner, count, error = work.__await__(), 0, None
-    while True:
-        try:
-            waits = inner.throw(error) if error else inner.send(None)
-        except StopIteration:
-            return False
-        except asyncio.CancelledError:
-            return True
-        count += 1
-        if count == n or (again and n < count <= n + 2):
-            asyncio.current_task().cancel()
-        error = None
-        try:
-            yield waits
-        except BaseException as e:
-            error = e
-
-
-async def cancelled_everywhere(work, after, again=False):
-    """Cancels work() at each of its awaits in turn; after() each time. How many there were."""
-    n = 1
-    while True:
-        async def run():
-            return await _cancelled_at(n, work(), again)
-        task = asyncio.ensure_future(run())
-        await asyncio.wait({task})
-        reached = not task.cancelled() and task.result()
-        await after(n)
-        if not reached:
-            assert not task.cancelled()
-            return n - 1
-        n += 1
 
 
 async def test_cancelled_scans_leave_nothing():
