@@ -65,7 +65,7 @@ struct bl_sig {
             uint16_t spsm, mtu, mps, credits, result; /* those that the PDU has */
             uint16_t cid[BL_SIG_CID_MAX];
             uint8_t n_cid;
-        } channel; /* connection, enhanced and reconfigure PDUs */
+        } channel; /* connection, enhanced and reconfigure PDUs; ENHANCED_RSP may have no cid */
         struct {
             uint16_t cid, credits;
         } credits;

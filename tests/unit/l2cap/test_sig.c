@@ -270,6 +270,19 @@ START_TEST(random_pdus_parse_to_what_builds_to_themselves)
 }
 END_TEST
 
+START_TEST(an_enhanced_response_may_have_no_word_of_the_channels)
+{
+    static const uint8_t rsp[] = {0x18, 7, 8, 0, 0, 0, 0, 0, 0, 0, 2, 0};
+    static const uint8_t req[] = {0x17, 7, 8, 0, 0x80, 0, 64, 0, 64, 0, 1, 0};
+    struct bl_sig sig;
+
+    ck_assert_int_eq(bl_l2cap_sig_parse(rsp, sizeof(rsp), &sig), BL_SIG_OK);
+    ck_assert_uint_eq(sig.channel.n_cid, 0);
+    ck_assert_uint_eq(sig.channel.result, 2);
+    ck_assert_int_eq(bl_l2cap_sig_parse(req, sizeof(req), &sig), BL_SIG_SEND_REJECT);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sig");
@@ -288,6 +301,7 @@ int main(void)
     tcase_add_test(t, building_needs_room_and_a_known_code);
     tcase_add_test(t, connection_parameters_have_their_limits);
     tcase_add_test(t, random_pdus_parse_to_what_builds_to_themselves);
+    tcase_add_test(t, an_enhanced_response_may_have_no_word_of_the_channels);
     suite_add_tcase(s, t);
 
     SRunner *r = srunner_create(s);
