@@ -244,7 +244,7 @@ static void flood_run(struct flood *f, uint64_t bytes, bool with_others)
     bool done = false;
 
     for (unsigned round = 0; !done; round++) {
-        stack_need(round < 1000000);
+        stack_need(round < 10000000);
         done = flood_step(f, bytes, true);
         if (with_others)
             beside_step(f);
