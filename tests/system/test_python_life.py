@@ -11,7 +11,8 @@ import types
 
 from pybled import (FAST, adapter, bled, cancelled_everywhere, daemons, held, linked, main, raises,
                     two)
-from bled.core import SIGNAL, Bus, Client, encode
+from bled.core import Bus, Client
+from bled.wire import SIGNAL, encode
 
 NOTHING = ({}, {"payloads": 1})  # what an advertisement had said may be kept for the next one
 

@@ -70,20 +70,24 @@ iterator with bled.Overflow, after all that came before. Senders wait. The event
 `await ble.get("mtu")` asks, `await ble.set(mtu=185)` sets. `ble.signals(...)` has every signal of the
 contract, `ble.client.call("Link1.ReadRssi", conn)` every method (bled.core), bled.contract the tables.
 
-On jeepney 0.8: pure Python, right about UTF-8, 25 us a message where dbus-next takes 39, and its codec
-needs no I/O of its own; that was rewritten (bled.core), as it has no descriptors and drops signals.
+On jeepney 0.8, as it counts UTF-8 right, parses a message in 25 us (dbus-next: 39) and its codec needs
+no I/O; its own I/O (no descriptors; drops signals where a queue is full) is replaced by bled.bus.
 """
 from . import errors as _errors
-from .adapter import Adapter, Advertising, Always, Capture, SecretStore
+from .adapter import Adapter
+from .advertising import Advertising
+from .capture import Capture
+from .connecting import Always, Connecting
 from .core import Signal
 from .errors import (AccessDenied, AlreadyConnected, AttError, BusGone, Busy, Canceled, Closed,
                      DaemonGone, DBusError, Disconnected, Error, HciError, InvalidArgs, L2capError,
                      NoMemory, NoResources, NotActive, NotConnected, NotFound, NotReady,
                      NotSupported, Overflow, ProtocolViolation, SmpError, Timeout, UnknownMember)
 from .l2cap import Channel, Listener
-from .link import Connecting, Link, Person
+from .link import Link, Person
 from .remote import (Notifications, RemoteCharacteristic, RemoteDescriptor, RemoteService, Writer)
 from .scan import Scan
+from .secretstore import SecretStore
 from .server import (Characteristic, Descriptor, LocalAttribute, LocalCharacteristic, Serving,
                      Trigger, Writes, characteristic, descriptor, service, simple_service)
 from .stream import Stream

@@ -6,16 +6,19 @@ import asyncio
 import inspect
 import os
 import weakref
-from typing import (IO, Any, Callable, Coroutine, Dict, Generic, List, MutableMapping,
-                    Optional, Sequence, Set, Tuple, TypeVar, Union, overload)
+from typing import (IO, Any, Callable, Coroutine, Dict, Generic, List, Optional, Sequence, Set, Tuple, TypeVar, Union, overload)
 
 from . import l2cap, server
 from .contract import PROPERTIES
 from .core import Client, Signal, adapter_path, quietly, settle
-from .errors import Closed, Error, NotFound, from_status
-from .link import Connecting, Link, Person
+from .errors import Closed, Error, NotFound
+from .advertising import Advertising
+from .capture import Capture
+from .connecting import Always, Connecting
+from .link import Link, Person
 from .l2cap import Channel, Listener
 from .scan import Scan
+from .secretstore import SecretStore
 from .server import LocalAttribute, Serving, Worker
 from .stream import Stream
 from .types import Advertiser, Bond, Oob, Peer, Uuid, peer, uuid as spelled
@@ -43,29 +46,6 @@ class _Property(Generic[T]):
         path = instance.client.path if self._where == "Adapter1" else "/org/bled"
         value: T = instance.client.known(path, self._where)[self.name]
         return value
-
-
-class SecretStore:
-    """Where bonds are kept (Adapter.provide_secrets): by methods, async or not. Types, keys and
-    values mean nothing to it. This one is a mapping of (type, key) to value, a dict by default."""
-
-    def __init__(self, secrets: Optional[MutableMapping[Tuple[int, bytes], bytes]] = None) -> None:
-        self.secrets = {} if secrets is None else secrets
-
-    def load(self, sec_type: int, index: int, key: Optional[bytes]) -> Any:
-        """The value of this key; without a key the one at this index among those of the type. None:
-        there is none."""
-        if key is not None:
-            return self.secrets.get((sec_type, key))
-        values = [v for (kind, _), v in self.secrets.items() if kind == sec_type]
-        return values[index] if index < len(values) else None
-
-    def store(self, sec_type: int, key: bytes, value: Optional[bytes]) -> Any:
-        """Keeps a value; None: deletes what is there. False: it could not."""
-        if value is None:
-            self.secrets.pop((sec_type, key), None)
-        else:
-            self.secrets[sec_type, key] = value
 
 
 class Adapter:
@@ -627,156 +607,6 @@ class Adapter:
             await quietly(self.client.call("Pairing1.Reply", request, False, b"", urgent=True))
 
 
-class Advertising:
-    """An advertisement while it is on the air. As an iterator: the connections that come."""
-
-    def __init__(self, adapter: Adapter, interval_us: int, options: Dict[str, Any],
-                 number: Optional[int]) -> None:
-        self._adapter, self._interval, self._options = adapter, interval_us, options
-        self._wanted, self._links = number, adapter.incoming()
-        self._end: Optional["asyncio.Future[Optional[Error]]"] = None
-        self._off: Callable[[], None] = lambda: None
-        self._off_end = self._off
-        self.set = 0
-
-    async def __aenter__(self) -> "Advertising":
-        sets = self._adapter._sets
-        self.set = self._wanted if self._wanted is not None else next(
-            n for n in range(255) if n not in sets)
-        sets.add(self.set)
-        self._end = asyncio.get_running_loop().create_future()
-        self._off = self._adapter.client.on("Broadcaster1.AdvertisingStopped", self._stopped)
-        self._off_end = self._adapter.client.on_end(self._void)
-        try:
-            await self._advertise()
-        except BaseException:
-            self._forget()
-            raise
-        return self
-
-    async def _advertise(self) -> None:
-        await self._adapter.client.claim("Broadcaster1.Advertise", self._interval, undo=self._undo,
-                                         set=self.set, **self._options)
-
-    async def _undo(self, _: Any) -> None:
-        await self._adapter.client.call("Broadcaster1.StopAdvertising", self.set, urgent=True)
-
-    def _stopped(self, signal: Signal) -> None:
-        number, status = signal.args
-        if number == self.set and not signal.broadcast and self._end and not self._end.done():
-            self._end.set_result(from_status(status))
-
-    def _void(self, error: Error) -> None:
-        if self._end and not self._end.done():
-            self._end.set_result(error)
-
-    def _forget(self) -> None:
-        self._off()
-        self._off_end()
-        self._adapter._sets.discard(self.set)
-        self._links.close()
-
-    @property
-    def stopped(self) -> "asyncio.Future[Optional[Error]]":
-        """`why = await adv.stopped`: None, by a connection or by stop(); else the error."""
-        if self._end is None:
-            raise RuntimeError("it has not begun: async with ble.advertise(...) as adv")
-        return asyncio.shield(self._end)
-
-    async def update(self, *, interval_ms: Optional[float] = None, **options: Any) -> None:
-        """Other data or another interval, without a gap; or again, after a connection."""
-        if interval_ms is not None:
-            self._interval = round(interval_ms * 1000)
-        self._options.update(options)
-        if self._end is None or self._end.done():
-            self._end = asyncio.get_running_loop().create_future()
-        await self._advertise()
-
-    async def stop(self) -> None:
-        if self._adapter.client.gone is None:
-            await settle(quietly(self._undo(None)))
-
-    async def __aexit__(self, *_: Any) -> None:
-        try:
-            await self.stop()
-        finally:
-            self._forget()
-
-    def __aiter__(self) -> Stream[Link]:
-        return self._links
-
-
-class Always:
-    """Connections to one peer, again and again."""
-
-    def __init__(self, adapter: Adapter, kind: int, address: str, options: Dict[str, Any]) -> None:
-        self._adapter, self._kind, self._address, self._options = adapter, kind, address, options
-        self._links: Stream[Link] = Stream()
-
-    async def __aenter__(self) -> Stream[Link]:
-        adapter = self._adapter
-        self._links.hear(adapter.client, {"Central1.PeripheralConnected": self._up})
-
-        def there_is_one(body: Any) -> None:
-            if body[0]:
-                self._links.put(adapter._use(body[0], self._kind, self._address))
-
-        async def undo(_: Any) -> None:
-            await self._stop()
-        try:
-            await adapter.client.claim("Central1.Connect", self._kind, self._address, undo=undo,
-                                       then=there_is_one, auto=True, **self._options)
-        except BaseException:
-            self._links.close()
-            raise
-        return self._links
-
-    def _up(self, signal: Signal) -> Optional[Link]:
-        conn, kind, address = signal.args
-        link = self._adapter.link(conn)
-        if (kind, address) == (self._kind, self._address) or \
-                (link.address_type, link.address) == (self._kind, self._address):
-            link.uses += 1
-            return link
-        return None
-
-    async def _stop(self) -> None:
-        await self._adapter.cancel_connect((self._kind, self._address))
-
-    async def __aexit__(self, *_: Any) -> None:
-        self._links.close()
-        if self._adapter.client.gone is None:
-            await settle(quietly(self._stop()))
-
-
-class Capture:
-    """Packets between host and controller, into a file (btsnoop)."""
-
-    def __init__(self, adapter: Adapter, file: Any, keys: Optional[bool],
-                 snaplen: Optional[int]) -> None:
-        self._adapter, self._file = adapter, file
-        self._options: Dict[str, Any] = {"keys": keys, "snaplen": snaplen}
-
-    async def __aenter__(self) -> "Capture":
-        opened = isinstance(self._file, (str, os.PathLike))
-        fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600) \
-            if opened else self._file if isinstance(self._file, int) else self._file.fileno()
-        try:
-            await self._adapter.client.claim("Adapter1.StartCapture", fd, undo=self._undo,
-                                             **self._options)
-        finally:
-            if opened:
-                os.close(fd)
-        return self
-
-    async def _undo(self, _: Any) -> None:
-        await self._adapter.client.call("Adapter1.StopCapture", urgent=True)
-
-    async def __aexit__(self, *_: Any) -> None:
-        if self._adapter.client.gone is None:
-            await settle(quietly(self._undo(None)))
-
-
 def _ms(seconds: Optional[float]) -> int:
     return 0 if seconds is None else max(1, round(seconds * 1000))
 
@@ -785,4 +615,4 @@ async def _finished(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-__all__ = ["Adapter", "Advertising", "Always", "Capture", "SecretStore"]
+__all__ = ["Adapter"]

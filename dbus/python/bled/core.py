@@ -1,54 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""The low-level core: a connection to the bus in asyncio, and on it a client of the daemon.
+"""The low-level core: a client of the daemon, on a connection to the bus of its own.
 
-`Bus` moves messages: never blocks the loop, never drops one, dispatches in the order of arrival,
-passes file descriptors both ways. What is sent is written at once and queued where the socket is
-full; what arrives is read 64 KiB at a time, so that a burst of signals leaves room for others.
-`Client` adds the daemon: typed calls by the tables of contract.py, errors as classes, signals by
-name, objects and their properties as they are now, and the daemon's end (`DaemonGone`).
-
-Messages are encoded and decoded by jeepney's types. Its asyncio I/O is not used: it passes no file
-descriptors, drops signals where a queue is full, and answers no Ping.
+Calls by the tables of contract.py, errors as classes, signals by name, objects and their properties
+as they are now, and the daemon's end (`DaemonGone`). bus.py moves the messages, wire.py encodes
+them by jeepney's types. jeepney's own asyncio I/O is not used: it passes no file descriptors, drops
+signals where a queue is full, and answers no Ping.
 """
 from __future__ import annotations
 
-import array
 import asyncio
 import collections
-import functools
-import os
-import re
-import socket
-import struct
-from typing import (Any, Awaitable, Callable, Coroutine, Deque, Dict, Iterable, List, NamedTuple, Optional,
-                    Sequence, Set, Tuple, TypeVar)
-
-from jeepney.auth import BEGIN, AuthenticationError, Authenticator
-from jeepney.bus import get_connectable_addresses
-from jeepney.low_level import (Array, DictEntry, Endianness, FixedType, SizeLimitError, StringType,
-                               Struct, Variant, parse_signature)
+from typing import (Any, Awaitable, Callable, Coroutine, Deque, Dict, Iterable, List, NamedTuple,
+                    Optional, Set, Tuple, TypeVar)
 
 from . import contract
-from .errors import (BusGone, Closed, DaemonGone, Error, InvalidArgs, NotFound, Overflow,
-                     from_dbus)
+from .bus import DBUS, NAME, Bus
+from .errors import Closed, DaemonGone, Error, InvalidArgs, NotFound, Overflow
+from .wire import Fd, Message
 
 T = TypeVar("T")
-
-CALL, RETURN, ERROR, SIGNAL = 1, 2, 3, 4
-NO_REPLY = 1
-DBUS = "org.freedesktop.DBus"
 PROPERTIES = DBUS + ".Properties"
 OBJECT_MANAGER = DBUS + ".ObjectManager"
-SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
-MAX_MESSAGE = 128 * 1024 * 1024  # the specification's
-READ_SIZE = 65536
+CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
 SUSPECT = 4000  # signals
 TAKE_BACK_S = 0.5  # for what the peer has to answer first
-CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
-_PATH = re.compile(r"^/([A-Za-z0-9_]+(/[A-Za-z0-9_]+)*)?$")
-_NAME = re.compile(r"^:?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")
-_LITTLE = Endianness.little
-_OUT_FIELDS = (1, "o"), (2, "s"), (3, "s"), (4, "s"), (5, "u"), (6, "s"), (8, "g"), (9, "u")
 
 
 async def settle(work: Awaitable[T]) -> T:
@@ -65,399 +40,6 @@ async def settle(work: Awaitable[T]) -> T:
             task.exception()
         raise canceled
     return task.result()
-
-
-class Fd:
-    """A file descriptor that came in a message: closed with its last reference, unless taken."""
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def take(self) -> int:
-        fd, self._fd = self._fd, -1
-        return fd
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self.take())
-
-    def __del__(self) -> None:
-        self.close()
-
-
-@functools.lru_cache(maxsize=512)
-def _type(signature: str) -> Any:
-    """jeepney's type of a signature, as a struct of its complete types."""
-    return parse_signature(list(f"({signature})"))
-
-
-@functools.lru_cache(maxsize=512)
-def _single(signature: str) -> Any:
-    return _type(signature).fields[0]
-
-
-_HEADER = _single("a(yv)")
-_headers: Dict[Tuple[int, bytes], Dict[int, Any]] = {}
-
-
-def fit(kind: Any, value: Any) -> Any:
-    """A value as jeepney wants it for a type; InvalidArgs where the bus would not take it."""
-    if isinstance(kind, Array):
-        element = kind.elt_type
-        if isinstance(element, FixedType) and element.struct_code == "B":
-            if isinstance(value, (str, int)):
-                raise TypeError(f"bytes are wanted, not {value!r}")
-            return bytes(value)
-        if isinstance(element, DictEntry):
-            return {fit(element.fields[0], k): fit(element.fields[1], v) for k, v in value.items()}
-        if isinstance(value, (str, bytes)):
-            raise TypeError(f"a list is wanted, not {value!r}")
-        return [fit(element, v) for v in value]
-    if isinstance(kind, Struct):
-        if len(value) != len(kind.fields):
-            raise TypeError(f"{len(kind.fields)} values are wanted, not {value!r}")
-        return tuple(fit(k, v) for k, v in zip(kind.fields, value))
-    if isinstance(kind, Variant):
-        return value[0], fit(_single(value[0]), value[1])
-    if isinstance(kind, StringType):
-        if not isinstance(value, str):
-            raise TypeError(f"a string is wanted, not {value!r}")
-        if "\0" in value:
-            raise InvalidArgs(f"{value!r} has a NUL in it")
-    return value
-
-
-def plain(kind: Any, value: Any) -> Any:
-    """A decoded value without its variants' signatures."""
-    if isinstance(kind, Variant):
-        return plain(_single(value[0]), value[1])
-    if isinstance(kind, Array):
-        if isinstance(kind.elt_type, DictEntry):
-            inner = kind.elt_type.fields[1]
-            return {k: plain(inner, v) for k, v in value.items()}
-        if isinstance(kind.elt_type, (Struct, Array, Variant)):
-            return [plain(kind.elt_type, v) for v in value]
-        return value
-    if isinstance(kind, Struct):
-        return tuple(plain(k, v) for k, v in zip(kind.fields, value))
-    return value
-
-
-class Message:
-    """A message that arrived. Its body is decoded when it is asked for."""
-
-    __slots__ = ("type", "flags", "serial", "fields", "_raw", "_pos", "_endian", "_fds", "_body")
-
-    def __init__(self, raw: bytes, fds: Deque[Fd]) -> None:
-        self._raw = raw
-        self._endian = Endianness.little if raw[0] == 0x6c else Endianness.big
-        self.type, self.flags = raw[1], raw[2]
-        order = "<" if raw[0] == 0x6c else ">"
-        self.serial, length = struct.unpack_from(order + "II", raw, 8)
-        self._pos = (16 + length + 7) // 8 * 8
-        # Signals of one kind differ in serial and body alone.
-        key = raw[0], raw[12:16 + length]
-        fields = _headers.get(key) if self.type == SIGNAL else None
-        if fields is None:
-            fields = {k: v[1] for k, v in _HEADER.parse_data(raw, 12, self._endian)[0]}
-            if self.type == SIGNAL and 9 not in fields:
-                if len(_headers) >= 256:
-                    _headers.clear()
-                _headers[key] = fields
-        self.fields: Dict[int, Any] = fields
-        count = self.fields.get(9, 0)
-        if count > len(fds):
-            raise ValueError("a message came without its file descriptors")
-        self._fds: List[Fd] = [fds.popleft() for _ in range(count)]
-        self._body: Optional[Tuple[Any, ...]] = None
-
-    @property
-    def path(self) -> str:
-        return self.fields.get(1, "")
-
-    @property
-    def interface(self) -> str:
-        return self.fields.get(2, "")
-
-    @property
-    def member(self) -> str:
-        return self.fields.get(3, "")
-
-    @property
-    def sender(self) -> str:
-        return self.fields.get(7, "")
-
-    @property
-    def destination(self) -> str:
-        return self.fields.get(6, "")
-
-    @property
-    def signature(self) -> str:
-        return self.fields.get(8, "")
-
-    @property
-    def body(self) -> Tuple[Any, ...]:
-        if self._body is None:
-            kind, values = _type(self.signature), ()
-            if kind.fields:
-                values = kind.parse_data(self._raw, self._pos, self._endian, fds=self._fds)[0]
-            body: Tuple[Any, ...] = plain(kind, values) if "v" in self.signature else values
-            self._body, self._fds = body, []
-            return body
-        return self._body
-
-
-def encode(kind: int, serial: int, fields: Dict[int, Any], signature: str, body: Sequence[Any],
-           flags: int = 0) -> Tuple[bytes, "array.array[int]"]:
-    """A message as octets, with its file descriptors."""
-    fds: "array.array[int]" = array.array("i")
-    data = b""
-    if signature:
-        struct_type = _type(signature)
-        try:
-            data = struct_type.serialise(fit(struct_type, body), 0, _LITTLE, fds=fds)
-        except (struct.error, SizeLimitError, UnicodeError, OverflowError) as e:
-            raise InvalidArgs(f"{fields.get(3, 'a reply')}: {e}") from None
-        fields[8] = signature
-    if fds:
-        fields[9] = len(fds)
-    header = struct.pack("<cBBBII", b"l", kind, flags, 1, len(data), serial) + _HEADER.serialise(
-        [(code, (sig, fields[code])) for code, sig in _OUT_FIELDS if code in fields], 12, _LITTLE)
-    return header + bytes(-len(header) % 8) + data, fds
-
-
-class Bus:
-    """A connection to a message bus."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._sock, self._serial = sock, 0
-        self._in, self._fds = bytearray(), collections.deque[Fd]()
-        self._out: Deque[Tuple[memoryview, List[int]]] = collections.deque()
-        self._pending: Dict[int, Tuple["asyncio.Future[Any]", str,
-                                       Optional[Callable[[Any], None]]]] = {}
-        self.unique_name = ""
-        self.on_signal: Callable[[Message], None] = lambda message: None
-        self.on_lost: Callable[[Error], None] = lambda error: None
-        self.on_ping: Callable[[], None] = lambda: None
-        self.lost: Optional[Error] = None
-        self._loop.add_reader(sock, self._readable)
-
-    @classmethod
-    async def open(cls, address: Optional[str] = None) -> "Bus":
-        """address: "system" (None too), "session", or one as D-Bus has them."""
-        if address in (None, "system"):
-            address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
-        elif address == "session":
-            address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or \
-                f"unix:path=/run/user/{os.getuid()}/bus"
-        assert address is not None
-        problem: Exception = BusGone(f"{address} names no bus")
-        try:
-            for target in get_connectable_addresses(address):
-                try:
-                    return await cls._connect(target)
-                except (OSError, AuthenticationError) as e:
-                    problem = e
-        except (RuntimeError, ValueError) as e:
-            raise BusGone(f"{address}: {e}") from None
-        if isinstance(problem, Error):
-            raise problem
-        raise BusGone(f"the bus at {address} cannot be reached: {problem}") from problem
-
-    @classmethod
-    async def _connect(cls, target: str) -> "Bus":
-        loop = asyncio.get_running_loop()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            await loop.sock_connect(sock, target)
-            auth = Authenticator(enable_fds=True)
-            for line in auth:
-                await loop.sock_sendall(sock, line)
-                answer = await loop.sock_recv(sock, 4096)
-                if not answer:
-                    raise OSError("it hung up while we said who we are")
-                auth.feed(answer)
-            await loop.sock_sendall(sock, BEGIN)
-            bus = cls(sock)
-        except BaseException:
-            sock.close()
-            raise
-        try:
-            bus.unique_name = (await bus.request(DBUS, "/org/freedesktop/DBus", DBUS, "Hello"))[0]
-        except BaseException:
-            bus.close()
-            raise
-        return bus
-
-    def request(self, destination: str, path: str, interface: str, member: str,
-                signature: str = "", body: Sequence[Any] = (),
-                then: Optional[Callable[[Any], None]] = None) -> "asyncio.Future[Any]":
-        """Sends a call. The future has the results as a tuple, or the error; `then` gets the
-        results in the moment of their arrival, before any later message is looked at."""
-        if self.lost:
-            raise self.lost
-        if not _PATH.match(path) or not _NAME.match(destination):
-            raise InvalidArgs(f"{destination} {path} is no object")
-        self._serial = self._serial % 0xffffffff + 1
-        data, fds = encode(CALL, self._serial, {1: path, 2: interface, 3: member, 6: destination},
-                           signature, body)
-        future: "asyncio.Future[Any]" = self._loop.create_future()
-        self._pending[self._serial] = future, destination, then
-        self._send(data, fds)
-        return future
-
-    def send(self, destination: str, path: str, interface: str, member: str, signature: str = "",
-             body: Sequence[Any] = ()) -> None:
-        """Sends a call that expects no reply."""
-        if self.lost:
-            raise self.lost
-        self._serial = self._serial % 0xffffffff + 1
-        self._send(*encode(CALL, self._serial,
-                           {1: path, 2: interface, 3: member, 6: destination}, signature, body,
-                           NO_REPLY))
-
-    def fail_calls(self, destination: str, error: Error) -> None:
-        """Ends the calls of a peer that has left the bus."""
-        for serial, (future, to, _) in list(self._pending.items()):
-            if to == destination:
-                del self._pending[serial]
-                if not future.done():
-                    future.set_exception(type(error)(error.message))
-
-    def close(self, error: Optional[Error] = None) -> None:
-        if self.lost:
-            return
-        self.lost = error or Closed("the connection to the bus has been closed")
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
-        self._sock.close()
-        for _, fds in self._out:
-            for fd in fds:
-                os.close(fd)
-        self._out.clear()
-        self._fds.clear()
-        pending, self._pending = self._pending, {}
-        for future, _, _ in pending.values():
-            if not future.done():
-                future.set_exception(type(self.lost)(self.lost.message))
-                future.exception()  # who awaits it sees it; nobody else need be told
-        self.on_lost(self.lost)
-
-    def _send(self, data: bytes, fds: "array.array[int]") -> None:
-        view, keep = memoryview(data), list(fds)
-        if not self._out:
-            sent = self._try_send(view, keep)
-            if self.lost:
-                raise self.lost
-            if sent == len(view):
-                return
-            view, keep = view[sent:], [] if sent else keep
-            self._loop.add_writer(self._sock, self._writable)
-        self._out.append((view, [os.dup(fd) for fd in keep]))
-
-    def _try_send(self, view: memoryview, fds: List[int]) -> int:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        try:
-            return self._sock.sendmsg([view], rights, socket.MSG_NOSIGNAL)
-        except (BlockingIOError, InterruptedError):
-            return 0
-        except OSError as e:
-            self.close(BusGone(f"the bus has hung up: {e}"))
-            return 0
-
-    def _writable(self) -> None:
-        while self._out:
-            view, fds = self._out[0]
-            sent = self._try_send(view, fds)
-            if self.lost or not sent:
-                return
-            for fd in fds:
-                os.close(fd)
-            if sent < len(view):
-                self._out[0] = view[sent:], []
-                return
-            self._out.popleft()
-        self._loop.remove_writer(self._sock)
-
-    def _readable(self) -> None:
-        try:
-            data, control, flags, _ = self._sock.recvmsg(
-                READ_SIZE, socket.CMSG_SPACE(256 * 4), socket.MSG_CMSG_CLOEXEC)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as e:
-            return self.close(BusGone(f"the bus has hung up: {e}"))
-        for level, kind, octets in control:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds = array.array("i")
-                fds.frombytes(octets[:len(octets) - len(octets) % fds.itemsize])
-                self._fds.extend(Fd(fd) for fd in fds)
-        if not data or flags & socket.MSG_CTRUNC:
-            return self.close(BusGone("the bus has hung up" if not data else
-                                      "file descriptors were lost: too many files are open"))
-        self._in += data
-        pos = 0
-        try:
-            while len(self._in) - pos >= 16 and not self.lost:
-                size = self._size(pos)
-                if len(self._in) - pos < size:
-                    break
-                message = Message(bytes(self._in[pos:pos + size]), self._fds)
-                pos += size
-                self._dispatch(message)
-        except (ValueError, KeyError, IndexError, AssertionError, struct.error) as e:
-            return self.close(BusGone(f"the bus sent what is no message: {e}"))
-        del self._in[:pos]
-
-    def _size(self, pos: int) -> int:
-        order = {0x6c: "<", 0x42: ">"}[self._in[pos]]
-        body, = struct.unpack_from(order + "I", self._in, pos + 4)
-        fields, = struct.unpack_from(order + "I", self._in, pos + 12)
-        size: int = 16 + (fields + 7) // 8 * 8 + body
-        if size > MAX_MESSAGE:
-            raise ValueError(f"{size} octets")
-        return size
-
-    def _dispatch(self, message: Message) -> None:
-        if message.type in (RETURN, ERROR):
-            future, _, then = self._pending.pop(message.fields.get(5, 0), (None, "", None))
-            if future is None or future.done():
-                return
-            if message.type == ERROR:
-                body = message.body
-                text = body[0] if body and isinstance(body[0], str) else ""
-                future.set_exception(from_dbus(message.fields.get(4, ""), text))
-                return
-            if then:
-                self._safely(then, message.body)
-            future.set_result(message.body)
-        elif message.type == SIGNAL:
-            self._safely(self.on_signal, message)
-        elif message.type == CALL and not message.flags & NO_REPLY:
-            self._answer(message)
-
-    def _answer(self, message: Message) -> None:
-        """The daemon asks by Ping whether a client still reads."""
-        self._serial = self._serial % 0xffffffff + 1
-        fields: Dict[int, Any] = {5: message.serial, 6: message.sender}
-        if message.interface in ("", DBUS + ".Peer") and message.member == "Ping":
-            self._send(*encode(RETURN, self._serial, fields, "", ()))
-            if message.sender != DBUS:
-                self.on_ping()
-        else:
-            fields[4] = DBUS + ".Error.UnknownMethod"
-            self._send(*encode(ERROR, self._serial, fields, "s", ["There is nothing to call here"]))
-
-    def _safely(self, callback: Callable[[Any], None], argument: Any) -> None:
-        """A handler that fails must not take the connection with it."""
-        try:
-            callback(argument)
-        except Exception as e:  # noqa: B902
-            self._loop.call_exception_handler(
-                {"message": "bled: a handler of a message failed", "exception": e})
 
 
 class Signal(NamedTuple):
@@ -494,7 +76,7 @@ class Client:
 
     @classmethod
     async def open(cls, address: Optional[str], bus_name: str) -> "Client":
-        if not _NAME.match(bus_name):
+        if not NAME.match(bus_name):
             raise InvalidArgs(f"{bus_name!r} is no bus name")
         self = cls(await Bus.open(address), bus_name)
         try:
@@ -693,7 +275,7 @@ class Client:
             return
         signal = Signal(message.path, interface, member, message.body, not message.destination)
         for handler in list(handlers):
-            self.bus._safely(handler, signal)
+            self.bus.safely(handler, signal)
 
     def _pinged(self) -> None:
         self._pings = self._pings[1], self._read
@@ -750,7 +332,7 @@ class Client:
         self.bus.fail_calls(self.owner, error)
         ends, self._ends = self._ends, []
         for end in ends:
-            self.bus._safely(end, error)
+            self.bus.safely(end, error)
 
     def close(self) -> None:
         self.bus.close(Closed("the Adapter has been closed"))
@@ -771,3 +353,6 @@ def adapter_path(name: str, adapters: Iterable[str]) -> str:
         known = ", ".join(a.rsplit("/", 1)[1] for a in adapters) or "none"
         raise NotFound(f"there is no adapter {name}: there is {known}")
     return path
+
+
+__all__ = ["Bus", "Client", "Fd", "Message", "Signal", "adapter_path", "quietly", "settle"]

@@ -7,10 +7,10 @@ import dataclasses
 import inspect
 import secrets
 import weakref
-from typing import (TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, Optional, Sequence, Tuple,
+from typing import (TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple,
                     Union)
 
-from .core import Client, settle
+from .core import settle
 from .errors import Disconnected, Error, NotActive, NotConnected, NotFound, from_status
 from .l2cap import Channel, open_channels
 from .remote import RemoteCharacteristic, RemoteDescriptor, RemoteService, write_mode
@@ -419,23 +419,4 @@ class Link:
             pass  # too late: who waits for the pairing is told
 
 
-class Connecting:
-    """`async with ble.connect(...) as link`, or `link = await ble.connect(...)`."""
-
-    def __init__(self, start: Callable[[], Awaitable[Link]]) -> None:
-        self._start = start
-        self._link: Optional[Link] = None
-
-    def __await__(self) -> Any:
-        return self._start().__await__()
-
-    async def __aenter__(self) -> Link:
-        self._link = await self._start()
-        return self._link
-
-    async def __aexit__(self, *_: Any) -> None:
-        if self._link:
-            await self._link.__aexit__()
-
-
-__all__ = ["Client", "Connecting", "Link", "Person"]
+__all__ = ["Link", "Person"]
