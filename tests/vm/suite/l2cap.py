@@ -82,6 +82,7 @@ class End:
 
     async def receive(self):
         """The next SDU; None at the end."""
+        told = False
         while True:
             try:
                 sdu = self.socket.recv(MTU_MAX + 1)
@@ -89,10 +90,13 @@ class End:
                 await self._ready(select.POLLIN)
                 continue
             except ConnectionError:
+                sdu = b''
+            if sdu or not self._ended():
+                return sdu
+            # The kernel tells of the end once (as an end of file, here) before it gives what is left to be read.
+            if told:
                 return None
-            if not sdu and self._ended():
-                return None
-            return sdu
+            told = True
 
     def _ended(self):
         # Told apart from an empty SDU: nothing comes after it.
