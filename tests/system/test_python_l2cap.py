@@ -95,6 +95,15 @@ async def test_refusals():
             async with await link.open_channel(PSM, security=2):
                 assert link.encrypted
         async with a.listen(PSM) as listener:
+            # Several calls at once, each with its own.
+            many = sum(await asyncio.gather(
+                link.open_channels(PSM, count=3), link.open_channels(PSM, count=2),
+                *[link.open_channels(PSM, count=1) for _ in range(3)]), [])
+            assert len(many) == 8
+            for c in many:
+                await c.close()
+            for _ in many:
+                await (await anext(listener)).close()
             many = await link.open_channels(PSM, count=3)
             assert len(many) == 3 and len({c.cid for c in many}) == 3
             taken = [await anext(listener) for _ in many]
@@ -185,6 +194,15 @@ async def test_the_end_of_a_link_and_of_cancelled_calls():
                     async with asyncio.timeout(0.1):
                         await link.open_channel(PSM)
                 never.set()
+            # And one whose reply comes after all: the channel is closed when it does.
+            never.clear()
+            async with a.listen(PSM, authorize=authorize) as listener:
+                with raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await link.open_channel(PSM)
+                never.set()
+                async with await anext(listener) as late:
+                    assert await late.recv() is None
             while b.client._backs or b.channels or (await held(b, b)) != {"connections": 1}:
                 await b.client.ping()
             assert not a.channels

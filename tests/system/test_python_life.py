@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import types
+import unittest.mock
 
 from pybled import (FAST, adapter, bled, cancelled_everywhere, daemons, held, linked, main, raises,
                     two)
@@ -108,6 +109,25 @@ async def test_cancelled_servers_and_adapters_leave_nothing():
         for again in False, True:
             assert await cancelled_everywhere(serve, after, again) >= 5
             assert await cancelled_everywhere(whole, alone, again) >= 5
+
+
+async def test_what_a_slow_peer_answers_too_late_is_taken_back():
+    """Cancelled, and the caller goes on before the peer has answered: nothing stays of it."""
+    slow = {"min_conn_interval_us": 100000, "max_conn_interval_us": 100000}
+    async with two() as (world, a, b):
+        async with a.serve(Peer()) as serving, linked(a, b) as (here, link):
+            handle = serving.services[0].rate.handle
+            rate = bled.RemoteCharacteristic(link, handle, handle, 0x10, "2a37")
+            before = fds()
+            await link.update_parameters(**slow, supervision_timeout_ms=5000)
+            for how in True, False:
+                with unittest.mock.patch("bled.core.TAKE_BACK_S", 0.01), raises(TimeoutError):
+                    async with asyncio.timeout(0.01), rate.notifications(socket=how):
+                        pass
+                assert b.client._backs  # not answered yet
+                while b.client._backs or await held(b, b) != {"connections": 1}:
+                    await asyncio.gather(b.client.ping(), *b.client._backs)
+            assert not link.subscriptions[handle] and fds() == before
 
 
 async def test_exceptions_end_everything():
@@ -297,8 +317,8 @@ async def test_what_is_forgotten_is_not_kept():
 
             def size():
                 gc.collect()
-                return (len(b.client._ends), len(link._ends), sum(r() is not None for r in b._incoming), len(b._tasks),
-                        fds(),
+                return (len(b.client._ends), len(link._ends),
+                        sum(r() is not None for r in b._incoming), len(b._tasks), fds(),
                         sum(len(h) for h in b.client._handlers.values()))
             await use()
             before = size()

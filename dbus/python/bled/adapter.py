@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import os
 import weakref
-from typing import (IO, Any, Callable, Coroutine, Dict, Generic, List, Optional, Sequence, Set, Tuple, TypeVar, Union, overload)
+from typing import (IO, Any, Callable, Coroutine, Dict, Generic, List, Optional, Sequence, Set,
+                    Tuple, TypeVar, Union, overload)
 
 from . import l2cap, server
 from .contract import PROPERTIES

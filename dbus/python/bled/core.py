@@ -156,27 +156,32 @@ class Client:
 
     async def claim(self, method: str, *args: Any, undo: Callable[[Any], Awaitable[Any]],
                     cancel: Optional[Callable[[], Awaitable[Any]]] = None,
-                    then: Optional[Callable[[Any], None]] = None, **options: Any) -> Any:
+                    then: Optional[Callable[[Any], None]] = None,
+                    failed: Optional[Callable[[], None]] = None, **options: Any) -> Any:
         """A call that makes something. When it is cancelled, `cancel` ends it in the daemon, and
-        `undo` gives back what it made all the same, before the cancellation goes on."""
+        `undo` gives back what it made all the same, before the cancellation goes on; `failed` is
+        called where it comes to nothing then."""
         async with self._room:
             future = self.request(method, *args, then=then, options=options)
             try:
                 return self._result(await asyncio.shield(future))
             except asyncio.CancelledError:
                 # What the peer has to answer first is taken back when it does: not waited for here.
-                back = self._keep(self._take_back(future, undo, cancel))
+                back = self._keep(self._take_back(future, undo, cancel, failed))
                 await settle(asyncio.wait({back}, timeout=None if cancel else TAKE_BACK_S))
                 raise
 
     async def _take_back(self, future: "asyncio.Future[Any]",
                          undo: Callable[[Any], Awaitable[Any]],
-                         cancel: Optional[Callable[[], Awaitable[Any]]]) -> None:
+                         cancel: Optional[Callable[[], Awaitable[Any]]],
+                         failed: Optional[Callable[[], None]]) -> None:
         if cancel and not future.done():
             await quietly(cancel())
         try:
             result = self._result(await future)
         except (Error, asyncio.CancelledError):
+            if failed:
+                failed()
             return
         await quietly(undo(result))
 

@@ -429,29 +429,41 @@ def route(adapter: "Adapter") -> None:
 
 async def open_channels(link: "Link", psm: int, mtu: int, socket: bool,
                         options: Dict[str, Any]) -> List[Channel]:
-    """Connects; all channels that have come about."""
+    """Connects; all channels that have come about. Their Connected come right before the reply, which
+    names the first: those that are nobody's by then are of this call."""
+    seen: List[Tuple[int, int, int]] = []
     made: List[Channel] = []
+    adapter = link.adapter
 
     def up(signal: Signal) -> None:
         conn, cid, at, our_mtu, peer_mtu = signal.args
-        # One that the peer opened has had its Accept, and may be its listener's already.
-        if (conn, at) == (link.conn, psm) and (conn, cid) not in link.adapter.channels and \
-                (conn, cid) not in link.adapter.accepted:
-            made.append(Channel(link, cid, psm, our_mtu, peer_mtu))
+        # One that the peer opened has had its Accept.
+        if (conn, at) == (link.conn, psm) and (conn, cid) not in adapter.accepted:
+            seen.append((cid, our_mtu, peer_mtu))
+
+    off = link.client.on("L2cap1.Connected", up)
+
+    def opened(body: Any) -> None:
+        off()
+        first = tuple(body)
+        for cid, our_mtu, peer_mtu in [first, *(s for s in seen if s != first)]:
+            if (link.conn, cid) not in adapter.channels:
+                made.append(Channel(link, cid, psm, our_mtu, peer_mtu))
+                if socket:
+                    made[-1].acquire()
 
     async def undo(_: Any) -> None:
         for channel in made:
             await channel.close()
-    off = link.client.on("L2cap1.Connected", up)
     try:
-        await link.client.claim("L2cap1.Connect", link.conn, psm, mtu, undo=undo, **options)
-    finally:
+        await link.client.claim("L2cap1.Connect", link.conn, psm, mtu, undo=undo, then=opened,
+                                failed=off, **options)
+    except Error:
         off()
+        raise
     try:
         for channel in made:
-            if socket:
-                channel.acquire()
-                await channel.opened()
+            await channel.opened()
     except BaseException:
         for channel in made:
             await channel.close()

@@ -127,16 +127,21 @@ class Notifications:
         wants.append(self._bits)
         counted = True
 
-        async def undo(_: Any) -> None:
+        def forget() -> None:
             nonlocal counted
-            counted = False
-            await self._unsubscribe()
+            if counted:
+                counted = False
+                wants.remove(self._bits)
+
+        async def undo(_: Any) -> None:
+            forget()
+            await link.client.call("GattClient1.Subscribe", link.conn, handle, self._wanted(),
+                                   urgent=True)
         try:
             await link.client.claim("GattClient1.Subscribe", link.conn, handle, self._wanted(),
                                     undo=undo)
         except BaseException:
-            if counted:
-                wants.remove(self._bits)
+            forget()
             stream.close()
             raise
         self._stream = stream

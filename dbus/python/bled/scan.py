@@ -102,7 +102,8 @@ class Scan:
                            wait=False if self._duration else None, **self._options)
 
     async def _undo(self, _: Any) -> None:
-        await self._adapter.client.call("Observer1.StopScan", urgent=True)
+        if self._adapter._scan is None or self._adapter._scan() is self:  # not that of another
+            await self._adapter.client.call("Observer1.StopScan", urgent=True)
 
     def _finish(self) -> None:
         self._done = True

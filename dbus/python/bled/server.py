@@ -432,7 +432,7 @@ class Serving:
             self._bind(first, locals_, handles)
 
         async def undo(result: Tuple[int, List[int]]) -> None:
-            pass  # __aenter__ removes what is bound
+            await self._remove()
         await self.adapter.client.claim(
             "GattServer1.AddService", uuid, [c._definition.as_options() for c in locals_],
             undo=undo, then=registered, primary=primary, includes=includes or None,
