@@ -420,6 +420,23 @@ START_TEST(a_destination_that_is_taken_costs_both_channels)
 }
 END_TEST
 
+START_TEST(a_destination_given_twice_opens_neither)
+{
+    struct bl_sig asked, sig;
+
+    begin((size_t)_i, 200);
+    bl_op op = connect_out(true, 3, &asked);
+    sig = response(&asked, 0);
+    sig.channel.cid[2] = sig.channel.cid[0];
+    coc_signal(&sig);
+    ck_assert_uint_eq(stack_done(s, victim, op, SECOND).done.status, BL_OK);
+    ck_assert_uint_eq(stack_count(s, victim, BL_EV_L2CAP_CONNECTED), 1);
+    ck_assert_uint_eq(stack_wait(s, victim, BL_EV_L2CAP_CONNECTED, SECOND).l2cap.cid,
+                      asked.channel.cid[1]);
+    end();
+}
+END_TEST
+
 START_TEST(answers_nobody_waits_for_are_ignored)
 {
     struct bl_sig sig, asked;
@@ -954,6 +971,7 @@ static Suite *peer_suite(void)
     tcase_add_loop_test(t, a_peer_may_say_that_it_takes_its_time, 0, 4);
     tcase_add_loop_test(t, an_answer_may_take_some, 0, 2);
     tcase_add_loop_test(t, a_destination_that_is_taken_costs_both_channels, 0, 4);
+    tcase_add_loop_test(t, a_destination_given_twice_opens_neither, 0, 2);
     tcase_add_loop_test(t, answers_nobody_waits_for_are_ignored, 0, 2);
     tcase_add_loop_test(t, identifiers_are_used_in_turn, 0, 2);
     tcase_add_loop_test(t, as_many_frames_are_sent_as_there_are_credits, 0, 4);
