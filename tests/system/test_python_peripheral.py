@@ -176,8 +176,11 @@ async def test_advertising():
         async with a.advertise(name="one", interval_ms=20, connectable=False) as one, \
                 a.advertise(name="two", interval_ms=20) as two_:
             assert (one.set, two_.set) == (0, 1)
-            names = {f.name: f for f in await b.discover(0.3)}
-            assert len(names) == 1 or {"one", "two"} == set(names)
+            names = set()
+            while not {"one", "two"} <= names:
+                async for report in b.scan(active=True):
+                    names.add(report.name)
+                    break
             await two_.update(name="zwölf")
             async for report in b.scan(active=True):
                 if report.name == "zwölf":
