@@ -308,6 +308,45 @@ START_TEST(a_controller_that_goes_takes_listeners_along)
 }
 END_TEST
 
+/* In order, with what waits; what cannot be any more is refused at once. */
+START_TEST(shutting_down_ends_channels_and_commands)
+{
+    const struct bl_l2cap_connect more = {.psm = PSM, .mtu = 100};
+    bl_op op, waits, closing, other;
+
+    coc_listen(s, 1 - (size_t)_i, PSM, 500);
+    ck_assert_int_eq(
+        bl_l2cap_listen(HOST(1 - _i),
+                        &(struct bl_l2cap_listen){.psm = PSM + 1, .mtu = 500, .authorize = true}),
+        0);
+    open_from((size_t)_i, channels, 1, PSM, 500, false);
+    struct coc_half *w = &channels[0].half[0];
+    fill(w, 100);
+    waits = coc_connect(s, (size_t)_i, conn[_i], PSM + 1, 100, 3);
+    stack_run(s, SECOND);
+    stack_forget(s);
+    ck_assert_int_eq(bl_l2cap_disconnect(HOST(_i), s->now, w->conn, w->cid, &closing), 0);
+    ck_assert_int_eq(bl_host_shutdown(HOST(_i), s->now, &op), 0);
+    int r = bl_l2cap_connect(HOST(_i), s->now, conn[_i], &more, &other);
+    stack_run(s, 20 * SECOND);
+    unsigned waited = 0, closed = 0, others = 0, ended = 0, down = 0;
+    for (size_t i = 0; i < s->end[_i].n_events; i++) {
+        const struct bl_event *e = &s->end[_i].events[i];
+        ck_assert(down == 0); /* the last thing of all */
+        ended += e->kind == BL_EV_L2CAP_DISCONNECTED && e->l2cap.cid == w->cid;
+        if (e->kind != BL_EV_OP_DONE)
+            continue;
+        waited += e->done.op == waits;
+        closed += e->done.op == closing;
+        others += r == 0 && e->done.op == other;
+        down += e->done.op == op;
+    }
+    ck_assert(waited == 1 && closed == 1 && ended == 1 && down == 1);
+    ck_assert_uint_eq(others, r == 0);
+    ck_assert_uint_eq(stack_count(s, 1 - (size_t)_i, BL_EV_L2CAP_DISCONNECTED), 1);
+}
+END_TEST
+
 /* ---- numbers ---- */
 
 START_TEST(numbers_are_given_in_turn)
@@ -624,6 +663,7 @@ static Suite *l2cap_suite(void)
     tcase_add_loop_test(t, both_ends_close_at_once, 0, 2);
     tcase_add_loop_test(t, the_connection_takes_its_channels_along, 0, 2);
     tcase_add_test(t, a_controller_that_goes_takes_listeners_along);
+    tcase_add_loop_test(t, shutting_down_ends_channels_and_commands, 0, 2);
     tcase_add_test(t, numbers_are_given_in_turn);
     tcase_add_test(t, a_connection_has_64_channels);
     tcase_add_loop_test(t, a_peer_without_a_number_left_says_no_resources, 0, 2);
