@@ -395,7 +395,7 @@ bool bl_privacy_step(struct bl_privacy *p, uint64_t now)
     bool busy = radio->advertising || radio->scanning || radio->initiating;
     if (settled)
         privacy_tell(p);
-    if (settled || (busy && !claimed))
+    if (settled || (busy && !claimed) || p->list.stirring) /* which is a scan as well */
         return privacy_step_list(p, busy || radio->sets);
     if (busy) {
         radio->pause = true;

@@ -194,8 +194,6 @@ static uint16_t list_next_own(const struct bl_privacy *p)
         return BL_CMD_LE_SET_ADDRESS_RESOLUTION;
     if (!bl_addr_is_zero(&l->own))
         return 0;
-    if (l->stirring)
-        return BL_CMD_LE_READ_LOCAL_RPA;
     return l->stirred ? list_scan_enable(p) : list_scan_params(p);
 }
 
@@ -206,10 +204,13 @@ static uint16_t list_next(struct bl_privacy *p, struct bl_privacy_row *ret_row)
     struct bl_privacy_list *l = &p->list;
     const struct bl_privacy_row *row;
     bool wanted = !bl_addr_is_zero(&l->wanted) && bl_privacy_knows(p, &l->wanted);
+    bool ours = list_wants_own(p) || (bl_privacy_has_irk(p) && (wanted || l->n > 0));
     uint16_t own;
 
-    if (l->stirring && (l->broken || !bl_addr_is_zero(&l->own)))
-        return list_scan_enable(p); /* off */
+    if (l->stirring) { /* nothing else while that is on */
+        bool asks = ours && !l->broken && !l->dummy_stale && bl_addr_is_zero(&l->own);
+        return asks ? BL_CMD_LE_READ_LOCAL_RPA : list_scan_enable(p);
+    }
     if (l->broken)
         return l->on ? BL_CMD_LE_SET_ADDRESS_RESOLUTION : 0;
     if ((row = list_first(p, true))) {
@@ -218,10 +219,8 @@ static uint16_t list_next(struct bl_privacy *p, struct bl_privacy_row *ret_row)
     }
     if (l->dummy && l->dummy_stale)
         return BL_CMD_LE_REMOVE_RESOLVING_LIST;
-    if (list_wants_own(p) || (bl_privacy_has_irk(p) && (wanted || l->n > 0))) {
-        if ((own = list_next_own(p)) != 0)
-            return own;
-    }
+    if (ours && (own = list_next_own(p)) != 0)
+        return own;
     if ((row = list_first(p, false))) {
         *ret_row = *row;
         return BL_CMD_LE_SET_PRIVACY_MODE;
@@ -309,9 +308,11 @@ static bool list_step(struct bl_privacy *p, uint16_t opcode, const struct bl_pri
             memcpy(l->irk, p->radio->config.irk, sizeof(l->irk));
         if (opcode == BL_CMD_LE_SET_RPA_TIMEOUT)
             l->timeout_s = (uint32_t)(bl_privacy_period(p) / 1000000);
+        /* also where no answer tells whether it has them */
+        p->radio->scan_moved |= opcode == list_scan_params(p);
     } else if (r != -EBUSY) {
         l->broken = true;
-        l->on = false;
+        l->on &= opcode != BL_CMD_LE_SET_ADDRESS_RESOLUTION;
         p->changes++;
     }
     return r == 0;
@@ -376,6 +377,8 @@ static void list_told_own(struct bl_privacy *p, uint64_t now, struct rd r)
     uint64_t period = bl_privacy_period(p);
     uint8_t hash[3];
 
+    if (l->dummy_stale)
+        return; /* it has our old key */
     rd_copy(&r, own.b, sizeof(own.b));
     if (!rd_ok(&r) || !bl_addr_is_rpa(&own) || bl_crypto_ah(l->irk, own.b + 3, hash) < 0 ||
         !bl_crypto_equal(hash, own.b, sizeof(hash))) {
@@ -406,7 +409,7 @@ static void list_accepted(struct bl_privacy *p, uint64_t now, uint16_t asked, st
     if (asked == BL_CMD_LE_SET_ADDRESS_RESOLUTION) {
         l->on = !l->broken;
     } else if (asked == list_scan_params(p)) {
-        l->stirred = p->radio->scan_moved = true;
+        l->stirred = true;
     } else if (asked == list_scan_enable(p)) {
         l->stirring = l->stirred && !l->stirring;
         l->stirred = l->stirring;
@@ -482,4 +485,5 @@ void bl_privacy_list_configured(struct bl_privacy *p)
     l->asking.stale = l->asked == BL_CMD_LE_ADD_RESOLVING_LIST;
     l->dummy_stale = l->dummy || (l->asking.stale && bl_addr_is_zero(&l->asking.addr));
     l->own = (struct bl_addr){0};
+    l->ask = false;
 }

@@ -1240,6 +1240,89 @@ START_TEST(a_scan_that_goes_wrong_leaves_rpas_to_the_host)
     gap_world_quiet(w);
     ck_assert(!bl_privacy_by_controller(&w->privacy));
     ck_assert(!w->radio.still && !w->radio.pause);
+    ck_assert(w->radio.scan_moved); /* maybe: the scanner tells its own anew */
+}
+END_TEST
+
+/* What is wanted may change while that scan is about to begin: it ends all the same, before all that
+ * may not be done beside a scan (Core 5.4, Vol 4, Part E, 7.8.4, 7.8.10, 7.8.39). _i: 0 another kind
+ * of address, 1 no list, 2 another key, 3 another key while the question is out. */
+START_TEST(a_scan_for_an_address_ends_before_anything_else)
+{
+    struct bl_addr old = rpa_of(test_irk, 1);
+    const struct fake_cmd *cmd;
+
+    if (_i == 3) {
+        cmd = asked_for_own();
+    } else {
+        with_irk(BL_ADDR_MODE_RPA);
+        w->radio.config.resolving_list = true;
+        gap_world_ready(w);
+        gap_world_do(w, SET_ADDR, NULL);
+        gap_world_do(w, TIMEOUT_CMD, NULL);
+        gap_world_do(w, ADD, NULL);
+        gap_world_do(w, ENABLE, "01");
+        gap_world_do(w, BL_CMD_LE_SET_SCAN_PARAMS, NULL);
+        cmd = gap_world_expect(w, BL_CMD_LE_SET_SCAN_ENABLE, "01 00");
+    }
+    if (_i == 0)
+        w->radio.config.addr_mode = BL_ADDR_MODE_STATIC;
+    else if (_i == 1)
+        w->radio.config.resolving_list = false;
+    else
+        w->radio.config.irk[0] = 0x77;
+    bl_privacy_configured(&w->privacy, w->now);
+    if (_i < 3)
+        gap_world_answer(w, cmd, 0);
+    else
+        tells_own(cmd, old.b, 6);
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "00 00");
+    ck_assert(!w->privacy.list.stirring);
+    if (_i != 1)
+        gap_world_do(w, SET_ADDR, NULL);
+    if (_i >= 2) {
+        gap_world_do(w, REMOVE, NOBODY);
+        gap_world_do(w, ADD, NOBODY NO_KEY "7702030405060708090a0b0c0d0e0f10");
+        cmd = stirred(); /* what was made of the old key shows nothing */
+        struct bl_addr a = rpa_of(w->radio.config.irk, 1);
+        shows_own(cmd, &a);
+    }
+    gap_world_quiet(w);
+    ck_assert(!w->radio.still && !w->radio.pause);
+}
+END_TEST
+
+/* A private address that is due meanwhile waits for the end of the scan. */
+START_TEST(no_address_changes_during_a_scan_for_one)
+{
+    const struct fake_cmd *read = asked_for_own();
+    struct bl_addr a = rpa_of(test_irk, 1);
+
+    w->now += PERIOD_US;
+    bl_privacy_tick(&w->privacy, w->now);
+    tells_own(read, a.b, 6);
+    gap_world_do(w, BL_CMD_LE_SET_SCAN_ENABLE, "00 00");
+    gap_world_do(w, SET_ADDR, NULL);
+    ck_assert(bl_privacy_by_controller(&w->privacy));
+    ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
+/* One that advertises alone: nothing is left behind in it. */
+START_TEST(without_a_scan_the_list_is_switched_off)
+{
+    with_irk(BL_ADDR_MODE_RPA);
+    w->radio.config.resolving_list = true;
+    fake_hci_deny(w->hci, BL_CMD_LE_SET_SCAN_PARAMS);
+    gap_world_ready(w);
+    gap_world_do(w, SET_ADDR, NULL);
+    gap_world_do(w, TIMEOUT_CMD, NULL);
+    gap_world_do(w, ADD, NULL);
+    gap_world_do(w, ENABLE, "01");
+    gap_world_step(w);
+    gap_world_do(w, ENABLE, "00");
+    gap_world_quiet(w);
+    ck_assert(!w->radio.still && !w->radio.pause);
 }
 END_TEST
 
@@ -1322,6 +1405,9 @@ int main(void)
     tcase_add_test(own_case, directed_advertising_has_the_hosts_address);
     tcase_add_test(own_case, another_key_of_ours_is_shown_anew);
     tcase_add_loop_test(own_case, a_scan_that_goes_wrong_leaves_rpas_to_the_host, 0, 8);
+    tcase_add_loop_test(own_case, a_scan_for_an_address_ends_before_anything_else, 0, 4);
+    tcase_add_test(own_case, no_address_changes_during_a_scan_for_one);
+    tcase_add_test(own_case, without_a_scan_the_list_is_switched_off);
     tcase_add_loop_test(own_case, without_what_it_takes_rpas_are_the_hosts, 0, 6);
     suite_add_tcase(suite, own_case);
     suite_add_tcase(suite, peers);
