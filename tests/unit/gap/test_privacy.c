@@ -1244,9 +1244,9 @@ START_TEST(a_scan_that_goes_wrong_leaves_rpas_to_the_host)
 }
 END_TEST
 
-/* What is wanted may change while that scan is about to begin: it ends all the same, before all that
- * may not be done beside a scan (Core 5.4, Vol 4, Part E, 7.8.4, 7.8.10, 7.8.39). _i: 0 another kind
- * of address, 1 no list, 2 another key, 3 another key while the question is out. */
+/* What is wanted may change while that scan is about to begin: it ends all the same, before all
+ * that may not be done beside a scan (Core 5.4, Vol 4, Part E, 7.8.4, 7.8.10, 7.8.39). _i: 0
+ * another kind of address, 1 no list, 2 another key, 3 another key while the question is out. */
 START_TEST(a_scan_for_an_address_ends_before_anything_else)
 {
     struct bl_addr old = rpa_of(test_irk, 1);
