@@ -87,6 +87,8 @@ class Adapter:
         self._client: Optional[Client] = None
         self._links: Dict[int, Link] = {}
         self._scan: Optional["weakref.ref[Scan]"] = None
+        #: From a scan's start until its ScanDone, whoever waits for it.
+        self.scan_running, self.scan_over = False, asyncio.Event()
         self._sets: Set[int] = set()
         self._incoming: List["weakref.ref[Stream[Link]]"] = []
         self._workers: Dict[int, Worker] = {}
@@ -435,6 +437,7 @@ class Adapter:
         on("Link1.Disconnected", self._ended)
         on("Peripheral1.CentralDisconnected", lambda s, conn, *_: self._ended(s, conn, 0x403))
         on("Central1.PeripheralDisconnected", lambda s, conn, *_: self._ended(s, conn, 0x403))
+        client.on("Observer1.ScanDone", self._scan_done)
         on("Pairing1.PasskeyAction", self._passkey)
         on("Pairing1.KeypressReceived", self._keypress)
         on("Pairing1.EncryptionUpdated", self._encrypted)
@@ -486,7 +489,13 @@ class Adapter:
         if conn in self._links:
             self._links[conn].unask()
 
+    def _scan_done(self, signal: Signal) -> None:
+        if not signal.broadcast:  # not one of the daemon's own
+            self.scan_running = False
+            self.scan_over.set()
+
     def _gone(self, error: Error) -> None:
+        self.scan_over.set()
         for link in list(self._links.values()):
             link.gone(error)
         self._links.clear()

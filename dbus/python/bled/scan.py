@@ -73,13 +73,18 @@ class Scan:
         self._adapter._scan = weakref.ref(self)
         self._started, self._began = True, self._loop.time()
         client = self._adapter.client
+        # One that was forgotten has ended, or ends, without anybody having waited for it. Its
+        # ScanDone is not ours.
+        while self._adapter.scan_running and not client.gone:
+            self._adapter.scan_over.clear()
+            await client.call("Observer1.StopScan")
+            if self._adapter.scan_running:
+                await self._adapter.scan_over.wait()
         if self._stream:
             fd: Fd = await client.claim("Observer1.AcquireScan", self._duration, undo=self._undo,
-                                        **self._options)
+                                        then=self._runs, **self._options)
             self._pipe = Pipe(fd)
             return
-        # One that nobody refers to any more has been stopped without waiting: its ScanDone is not ours.
-        await client.call("Observer1.StopScan")
         me = weakref.ref(self)
 
         def each(signal: Signal) -> None:
@@ -98,8 +103,11 @@ class Scan:
             "Observer1.ExtendedScanResult":
                 lambda s: None if s.broadcast else from_extended(*s.args),
             "Observer1.ScanResults": each, "Observer1.ScanDone": done})
-        await client.claim("Observer1.Scan", self._duration, undo=self._undo,
+        await client.claim("Observer1.Scan", self._duration, undo=self._undo, then=self._runs,
                            wait=False if self._duration else None, **self._options)
+
+    def _runs(self, _: Any) -> None:
+        self._adapter.scan_running = True
 
     async def _undo(self, _: Any) -> None:
         if self._adapter._scan is None or self._adapter._scan() is self:  # not that of another
@@ -111,12 +119,13 @@ class Scan:
 
     async def stop(self) -> None:
         """Ends the scan; returns when the daemon has ended it."""
-        running = self._started and not (self._done and not self._pipe)
         self._finish()
+        # The socket is closed after that: the daemon would see its end first, and not say when it
+        # has ended the scan.
+        if self._started and self._adapter.scan_running and not self._adapter.client.gone:
+            await settle(quietly(self._undo(None)))
         if self._pipe:
             self._pipe.close()
-        if running and not self._adapter.client.gone:
-            await settle(quietly(self._undo(None)))
 
     async def __aenter__(self) -> "Scan":
         self._block = True
