@@ -307,6 +307,23 @@ void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
         e->due = now;
 }
 
+/* Of a place that is out of order: strangers who pair under ever new names push others out, and the
+ * deletions that cannot be made are not to fill the memory. */
+static void deletions_bound(struct bonds *s)
+{
+    struct entry *oldest = NULL;
+    size_t n = 0;
+    list_each(l, next, &s->entries)
+    {
+        if (!entry_of(l)->gone)
+            continue;
+        oldest = oldest ? oldest : entry_of(l);
+        n++;
+    }
+    if (n > BL_MAX_BONDS)
+        entry_free(oldest);
+}
+
 void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
 {
     struct entry *e = entry_find(s, identity);
@@ -321,6 +338,7 @@ void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
     e->told = e->gone ? e->told : 0;
     e->gone = e->dirty = true;
     entry_apply(s, e, now);
+    deletions_bound(s);
 }
 
 /* ---- loading ---- */

@@ -22,7 +22,8 @@
  * came just before it.
  *
  * What cannot be written stays in memory and is tried again every BONDS_RETRY_US; that is logged
- * when the reason changes, with what to do about it. Nothing here is fatal.
+ * when the reason changes, with what to do about it. Nothing here is fatal. Of deletions that
+ * cannot be made BL_MAX_BONDS wait, the last ones; each is told in the log.
  */
 
 #include "base/list.h"

@@ -429,6 +429,15 @@ static void bond_forget(struct bus_adapter *a, const struct bl_addr *identity)
         a->ops->bond_delete(a->ctx, identity);
 }
 
+void bus_pairing_finish_deletes(struct bus_adapter *a)
+{
+    list_each(l, next, &pairing_of(a)->deletes)
+    {
+        struct bus_call *call = list_entry(l, struct bus_call, waiting);
+        bond_forget(a, &((struct delete_call *)call)->identity);
+    }
+}
+
 static uint64_t realtime_s(void)
 {
     struct timespec t;

@@ -132,6 +132,10 @@ void bus_pairing_prompt_over(struct bus_adapter *a, uint16_t conn);
 /* The connection has ended (0: all of them): its number will be another one's. */
 void bus_pairing_prompt_forget(struct bus_adapter *a, uint16_t conn);
 
+/* pairing.c: who keeps the bonds is about to change: those that have been deleted, and whose event
+ * is on its way, are deleted where they are. */
+void bus_pairing_finish_deletes(struct bus_adapter *a);
+
 /* pairing_secrets.c */
 extern const struct bus_thing_kind bus_pairing_provider_kind;
 void bus_pairing_provider_left(struct pairing_part *part);

@@ -229,6 +229,8 @@ int bus_pairing_method_provide(sd_bus_message *m, void *userdata, sd_bus_error *
     if (r < 0)
         return r;
     bool before = bus_pairing_part_is(&s->part, sd_bus_message_get_sender(m));
+    if (!bus_pairing_part_taken(&s->part))
+        bus_pairing_finish_deletes(a);
     r = bus_pairing_part_take(&s->part, owner, m, error);
     if (r < 0 || before)
         return r;

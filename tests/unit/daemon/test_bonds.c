@@ -973,6 +973,24 @@ START_TEST(a_directory_that_cannot_be_written_is_used_when_it_can)
 }
 END_TEST
 
+/* Of strangers who come and go under ever new names. */
+START_TEST(on_a_disk_that_fails_deletions_do_not_pile_up)
+{
+    make_place();
+    sys = (struct calls){.fault = FAULT_BROKEN, .error = EIO};
+    for (unsigned i = 0; i < BL_MAX_BONDS + 100; i++) {
+        struct bl_bond b = bond_of(1, 7);
+        b.identity.b[1] = (uint8_t)i;
+        b.identity.b[2] = (uint8_t)(i >> 8);
+        bonds_write(&store, now, &b);
+        bonds_delete(&store, now, &b.identity);
+    }
+    size_t n = 0;
+    list_each(l, next, &store.entries) n++;
+    ck_assert_uint_eq(n, BL_MAX_BONDS);
+}
+END_TEST
+
 /* ---- what is not ours ---- */
 
 START_TEST(what_is_no_bond_is_set_aside_and_never_lost)
@@ -1276,6 +1294,7 @@ int main(void)
     tcase_add_test(c, without_memory_all_is_written_at_once);
     tcase_add_test(c, writes_and_reads_that_are_cut_short_go_on);
     tcase_add_test(c, a_directory_that_cannot_be_written_is_used_when_it_can);
+    tcase_add_test(c, on_a_disk_that_fails_deletions_do_not_pile_up);
     suite_add_tcase(s, c);
     c = tcase_create("foreign");
     tcase_set_timeout(c, 120);

@@ -364,6 +364,21 @@ START_TEST(provider_that_leaves_takes_its_bonds_along)
 }
 END_TEST
 
+/* Its event comes when somebody else keeps the bonds: it would be back when he has left. */
+START_TEST(a_bond_deleted_just_before_is_deleted_from_the_own_store)
+{
+    const struct bl_bond b = bond(1);
+
+    bl_bond_add(&rig.host, 0, &b);
+    unsigned call = rig_call(&rig, ":1.1", P, "DeleteBond", "ys", 1, "C6:05:04:03:02:01");
+    provide(PROVIDER);
+    ck_assert_uint_eq(rig.bond_deletes, 1);
+    told(1, false, true);
+    ck_assert_str_eq(answer(call), "reply");
+    ck_assert_uint_eq(rig.bond_deletes, 1);
+}
+END_TEST
+
 START_TEST(own_store_is_not_loaded_beside_a_provider)
 {
     rig_stop(&rig);
@@ -412,6 +427,7 @@ int main(void)
     tcase_add_test(t, weaker_pairing_meanwhile_gives_way_to_what_the_provider_has);
     tcase_add_test(t, deletion_meanwhile_has_us_ask_from_the_start);
     tcase_add_loop_test(t, provider_that_leaves_takes_its_bonds_along, 0, 4);
+    tcase_add_test(t, a_bond_deleted_just_before_is_deleted_from_the_own_store);
     tcase_add_test(t, own_store_is_not_loaded_beside_a_provider);
     tcase_add_test(t, provider_that_does_not_answer_is_bounded);
     suite_add_tcase(suite, t);
