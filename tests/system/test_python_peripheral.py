@@ -257,13 +257,15 @@ async def test_a_number_is_shown_and_entered():
         await a.attend(show=show, keypress=keys.append)
         async with linked(a, b) as (here, link):
             async def enter():
-                return await shown
+                number = await shown
+                await link.keypress(1)
+                return number
             over = a.signals("Pairing1.EncryptionUpdated")
             result = await link.pair(enter=enter)
             assert result.authenticated and 0 <= shown.result() < 1000000
             await anext(over)
             await asyncio.sleep(0)
-            assert keys[-1] == "taken away", keys
+            assert keys[-1] == "taken away" and 1 in keys, keys
             await a.delete_bond(b.mac)
             await b.delete_bond(a.mac)
         # The daemon draws, for an attendant.
