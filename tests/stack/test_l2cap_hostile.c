@@ -10,8 +10,8 @@
  * BLED_HOSTILE: so many runs in place of a few.
  */
 
-#include "gatt_rig.h"
 #include "l2cap_rig.h"
+#include "oom.h"
 
 #include <check.h>
 #include <errno.h>
@@ -72,6 +72,7 @@ static struct {
     uint64_t due_since[256];
     uint8_t next_id;
     uint32_t seeds;
+    bool starving; /* allocations of the host fail now and then */
     bool nonsense; /* an answer was none: the victim may close what we have not */
     bl_op op[OPS];
     unsigned n_ops;
@@ -89,6 +90,18 @@ static uint32_t draw(uint32_t below)
 static bool once_in(uint32_t n)
 {
     return draw(n) == 0;
+}
+
+/* Around whatever the host does. */
+static void enter(void)
+{
+    if (w.starving && once_in(25))
+        oom_fail_at(1 + draw(3));
+}
+
+static void leave(void)
+{
+    oom_off();
 }
 
 /* ---- the model ---- */
@@ -186,7 +199,7 @@ static void heard_response(const struct bl_sig *sig)
     }
     if (code == BL_SIG_RECONFIGURE_REQ) {
         for (unsigned i = 0; sig->result.result == 0 && i < ask->channel.n_cid; i++) {
-            struct line *l = &w.line[ask->channel.cid[i]];
+            struct line *l = &w.line[ask->channel.cid[i] % CIDS];
             stack_need(l->open && l->enhanced && ask->channel.mtu >= l->mtu);
             uint8_t *data = realloc(l->data, (size_t)ask->channel.mtu + 1);
             stack_need(data);
@@ -205,6 +218,8 @@ static void heard_response(const struct bl_sig *sig)
             stack_need(sig->channel.result != 0);
             continue;
         }
+        if (w.starving && line_of(cid))
+            line_end(line_of(cid)); /* of which there was no memory to tell */
         stack_need(cid >= 0x40 && cid < CIDS && !line_of(cid));
         stack_need(mine >= 0x40 && mine < CIDS && !w.line[mine].open);
         stack_need(ask->channel.spsm == PSM || ask->channel.spsm == PSM + 1);
@@ -228,6 +243,13 @@ static void heard_request(const struct bl_sig *sig)
     stack_need(w.due[id].code == 0 || w.s->now - w.due_since[id] >= 10 * SECOND);
     w.due[id] = *sig;
     w.due_since[id] = w.s->now;
+    bool connects = sig->code == BL_SIG_LE_CONNECTION_REQ || sig->code == BL_SIG_ENHANCED_REQ;
+    for (unsigned i = 0; connects && i < sig->channel.n_cid; i++) {
+        struct line *l = line_of(sig->channel.cid[i]);
+        stack_need(!l || w.starving);
+        if (l)
+            line_end(l); /* of which there was no memory to tell */
+    }
     if (sig->code == BL_SIG_DISCONNECTION_REQ) {
         struct line *l = &w.line[sig->disconnection.dcid % CIDS];
         bool ours = l->open && l->theirs == sig->disconnection.scid;
@@ -348,6 +370,14 @@ static uint16_t odd_number(uint16_t good)
     return once_in(12) ? odd[draw(11)] : good;
 }
 
+/* No number of a channel but that one. */
+static uint16_t odd_cid(uint16_t good)
+{
+    uint16_t cid = odd_number(good);
+
+    return cid >= 0x40 && cid < CIDS ? good : cid;
+}
+
 /* The rig takes frames of 2000 octets. */
 static uint16_t odd_mps(void)
 {
@@ -367,7 +397,7 @@ static void peer_connects(void)
     sig.channel.credits = odd_number((uint16_t)draw(20));
     sig.channel.n_cid = (uint8_t)(enhanced ? 1 + draw(5) : 1);
     for (unsigned i = 0; i < sig.channel.n_cid; i++)
-        sig.channel.cid[i] = odd_number(free_number());
+        sig.channel.cid[i] = odd_cid(free_number());
     request_it(&sig);
 }
 
@@ -447,14 +477,15 @@ static void peer_closes(void)
 
     if (!l || l->leaving)
         return;
-    sig.disconnection.dcid = odd_number(l->theirs);
-    sig.disconnection.scid = odd_number(l->mine);
+    sig.disconnection.dcid = odd_cid(l->theirs);
+    sig.disconnection.scid = odd_cid(l->mine);
     if (sig.disconnection.dcid == l->theirs && sig.disconnection.scid == l->mine)
         l->leaving = true;
     request_it(&sig);
-    /* 4.6: what does not match is discarded */
-    if (sig.disconnection.dcid == l->theirs && sig.disconnection.scid != l->mine)
-        w.asked[sig.identifier] = 0;
+    /* 4.6: what does not match is discarded; rejected, if the channel has ended there already */
+    if (sig.disconnection.dcid == l->theirs && sig.disconnection.scid != l->mine &&
+        w.asked[sig.identifier])
+        w.asked[sig.identifier] = ANY;
 }
 
 static void peer_reconfigures(void)
@@ -469,7 +500,7 @@ static void peer_reconfigures(void)
     sig.channel.n_cid = (uint8_t)(1 + (once_in(3) ? draw(5) : 0));
     for (unsigned i = 0; i < sig.channel.n_cid; i++) {
         const struct line *other = any_line();
-        sig.channel.cid[i] = odd_number(i > 0 && other ? other->mine : l->mine);
+        sig.channel.cid[i] = odd_cid(i > 0 && other ? other->mine : l->mine);
     }
     request_it(&sig);
 }
@@ -520,7 +551,9 @@ static void answer(uint8_t id)
             } else {
                 const struct line *other = any_line(); /* whose number may not be given twice */
                 w.nonsense = true;
-                sig.channel.cid[i] = sig.channel.result ? 0 : other ? other->mine : 0x80;
+                sig.channel.cid[i] = sig.channel.result         ? 0
+                                     : other && !other->leaving ? other->mine
+                                                                : 0x80;
             }
         }
     }
@@ -561,12 +594,6 @@ static void peer_babbles(void)
 
 /* ---- the victim's owner ---- */
 
-static void owner_op(int r, const bl_op *op)
-{
-    if (r == 0 && w.n_ops < OPS)
-        w.op[w.n_ops++] = *op;
-}
-
 static uint16_t open_cid(bool any)
 {
     unsigned from = draw(64);
@@ -595,7 +622,10 @@ static void owner_reads(void)
         bool right = n == len - d->at && (n == 0 || memcmp(expected + d->at, sdu, n) == 0);
         stack_need(right || d->read >= d->good);
         size_t take = once_in(3) && n > 0 ? 1 + draw((uint32_t)n) : n;
-        stack_need(bl_l2cap_consume(w.h, w.s->now, w.conn, cid, take) == 0);
+        enter();
+        int r = bl_l2cap_consume(w.h, w.s->now, w.conn, cid, take);
+        leave();
+        stack_need(r == 0);
         d->at += take;
         if (take == n) {
             d->read++;
@@ -621,18 +651,35 @@ static void owner_writes(void)
         int r;
         if (once_in(2)) {
             coc_sdu_fill(d->seed + 1, d->wrote, sdu, len);
+            enter();
             r = bl_l2cap_send(w.h, w.s->now, w.conn, cid, sdu, len);
-        } else if (bl_l2cap_slots(w.h, w.conn, cid, slot, 2) > 0) {
-            coc_sdu_fill(d->seed + 1, d->wrote, slot[0].data, len);
-            r = bl_l2cap_commit(w.h, w.s->now, w.conn, cid, &len, 1);
+            leave();
         } else {
-            break;
+            enter();
+            size_t n = bl_l2cap_slots(w.h, w.conn, cid, slot, 2);
+            leave();
+            if (n == 0)
+                break;
+            coc_sdu_fill(d->seed + 1, d->wrote, slot[0].data, len);
+            enter();
+            r = bl_l2cap_commit(w.h, w.s->now, w.conn, cid, &len, 1);
+            leave();
         }
-        stack_need(r == 0 || r == 1 || r == -EBUSY);
-        if (r == -EBUSY)
+        stack_need(r == 0 || r == 1 || r == -EBUSY || (w.starving && r == -ENOMEM));
+        if (r < 0)
             break;
         d->wrote++;
         listen_to_it();
+    }
+}
+
+static void owner_replies(void)
+{
+    for (size_t i = 0; i < w.s->end[w.victim].n_events; i++) {
+        const struct bl_event *e = &w.s->end[w.victim].events[i];
+        if (e->kind == BL_EV_L2CAP_ACCEPT && e->l2cap.request && once_in(2))
+            (void)bl_l2cap_reply(w.h, w.s->now, e->l2cap.request,
+                                 once_in(3) ? BL_L2CAP_NO_RESOURCES : 0);
     }
 }
 
@@ -645,35 +692,28 @@ static void owner_commands(void)
     uint16_t cid = open_cid(false);
     bl_op op = 0;
 
-    switch (draw(8)) {
-    case 0:
-    case 1:
-        to.count = (uint8_t)(to.enhanced ? 1 + draw(5) : 1);
-        owner_op(bl_l2cap_connect(w.h, w.s->now, w.conn, &to, &op), &op);
-        break;
-    case 2:
-        owner_op(bl_l2cap_disconnect(w.h, w.s->now, w.conn, cid, &op), &op);
-        break;
-    case 3:
-        owner_op(bl_l2cap_reconfigure(w.h, w.s->now, w.conn, &cid, 1,
-                                      (uint16_t)(500 + draw(once_in(5) ? 60000 : 500)), 0, &op),
-                 &op);
-        break;
-    case 4:
+    uint32_t what = draw(8);
+    int r = -1;
+
+    to.count = (uint8_t)(to.enhanced ? 1 + draw(5) : 1);
+    enter();
+    if (what < 2)
+        r = bl_l2cap_connect(w.h, w.s->now, w.conn, &to, &op);
+    else if (what == 2)
+        r = bl_l2cap_disconnect(w.h, w.s->now, w.conn, cid, &op);
+    else if (what == 3)
+        r = bl_l2cap_reconfigure(w.h, w.s->now, w.conn, &cid, 1, to.mtu, 0, &op);
+    else if (what == 4)
         (void)bl_l2cap_unlisten(w.h, w.s->now, PSM + 1);
+    else
+        owner_replies();
+    leave();
+    if (r == 0 && w.n_ops < OPS)
+        w.op[w.n_ops++] = op;
+    if (what == 4)
         stack_need(bl_l2cap_listen(w.h, &(struct bl_l2cap_listen){.psm = PSM + 1,
                                                                   .mtu = (uint16_t)(64 + draw(900)),
                                                                   .authorize = true}) == 0);
-        break;
-    default:
-        for (size_t i = 0; i < w.s->end[w.victim].n_events; i++) {
-            const struct bl_event *e = &w.s->end[w.victim].events[i];
-            if (e->kind == BL_EV_L2CAP_ACCEPT && e->l2cap.request && once_in(2))
-                (void)bl_l2cap_reply(w.h, w.s->now, e->l2cap.request,
-                                     once_in(3) ? BL_L2CAP_NO_RESOURCES : 0);
-        }
-        break;
-    }
     listen_to_it();
 }
 
@@ -786,12 +826,17 @@ static void hostile_run(unsigned seed)
     stack_run(w.s, 5 * SECOND);
     stack_forget(w.s);
     coc_script(w.s, w.victim, w.conn);
-    for (unsigned i = 0; i < STEPS; i++) {
+    w.starving = seed % 4 > 1;
+    w.s->enter = enter;
+    w.s->leave = leave;
+    for (unsigned i = 0; i < STEPS && stack_count(w.s, w.victim, BL_EV_DISCONNECTED) == 0; i++) {
         one_step();
         if (i % 100 == 0)
             check_held();
     }
-    stack_need(stack_count(w.s, w.victim, BL_EV_DISCONNECTED) == 0);
+    /* Without memory for an answer to other things the link may have had to go. */
+    stack_need(w.starving || stack_count(w.s, w.victim, BL_EV_DISCONNECTED) == 0);
+    w.starving = false;
     (void)bl_disconnect(w.h, w.s->now, w.conn, 0x13, NULL);
     stack_run(w.s, 45 * SECOND);
     check_told();
