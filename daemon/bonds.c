@@ -254,6 +254,20 @@ static void entry_apply_soon(struct bonds *s, struct entry *e, uint64_t now)
     s->rest_until = now + (clock_us(CLOCK_MONOTONIC) - before) * (SHARE + 1);
 }
 
+/* The same for keys and deletions, which are at once unless these have had more than their share.
+ */
+static void entry_apply_urgent(struct bonds *s, struct entry *e, uint64_t now)
+{
+    uint64_t from = s->urgent_until > now ? s->urgent_until : now;
+    if (from - now > BONDS_URGENT_US) {
+        e->due = now;
+        return;
+    }
+    uint64_t before = clock_us(CLOCK_MONOTONIC);
+    entry_apply(s, e, now);
+    s->urgent_until = from + (clock_us(CLOCK_MONOTONIC) - before) * (SHARE + 1);
+}
+
 static enum change compare_stored(struct bonds *s, const struct bl_bond *bond,
                                   uint32_t *ret_local_stored)
 {
@@ -299,7 +313,9 @@ void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
     e->gone = false;
     e->dirty = true;
     e->bond = *bond;
-    if (c == CHANGE_KEYS || (c == CHANGE_COUNTERS && !failing))
+    if (c == CHANGE_KEYS)
+        entry_apply_urgent(s, e, now);
+    else if (c == CHANGE_COUNTERS && !failing)
         entry_apply(s, e, now);
     else if (c == CHANGE_SUBSCRIPTIONS && !failing && now >= s->rest_until)
         entry_apply_soon(s, e, now);
@@ -309,7 +325,7 @@ void bonds_write(struct bonds *s, uint64_t now, const struct bl_bond *bond)
 
 /* Of a place that is out of order: strangers who pair under ever new names push others out, and the
  * deletions that cannot be made are not to fill the memory. */
-static void deletions_bound(struct bonds *s)
+static void deletions_bound(struct bonds *s, uint64_t now)
 {
     struct entry *oldest = NULL;
     size_t n = 0;
@@ -320,7 +336,9 @@ static void deletions_bound(struct bonds *s)
         oldest = oldest ? oldest : entry_of(l);
         n++;
     }
-    if (n > BL_MAX_BONDS)
+    if (n > BL_MAX_BONDS && !oldest->told)
+        entry_apply(s, oldest, now);
+    else if (n > BL_MAX_BONDS)
         entry_free(oldest);
 }
 
@@ -337,8 +355,8 @@ void bonds_delete(struct bonds *s, uint64_t now, const struct bl_addr *identity)
     e->bond.identity = *identity;
     e->told = e->gone ? e->told : 0;
     e->gone = e->dirty = true;
-    entry_apply(s, e, now);
-    deletions_bound(s);
+    entry_apply_urgent(s, e, now);
+    deletions_bound(s, now);
 }
 
 /* ---- loading ---- */

@@ -8,7 +8,9 @@
  *
  * What is written when:
  *   at once       a bond that is new or has other keys, a deletion, a higher counter of the peer's
- *                 signatures, and our own where what is stored does not reach
+ *                 signatures, and our own where what is stored does not reach; but where bonds and
+ *                 deletions have had a second of the disk's time and go on, as where a peer pairs
+ *                 again and again, they take a tenth of it from then on (BONDS_URGENT_US)
  *   soon          subscriptions: at once, unless the disk is to have a rest; then when it is over
  *   later         all else (what GATT remembers, last_seen): BONDS_COALESCE_US after the first
  *                 change, with all that has come until then
@@ -31,6 +33,7 @@
 
 #define BONDS_COALESCE_US UINT64_C(2000000)
 #define BONDS_RETRY_US    UINT64_C(30000000)
+#define BONDS_URGENT_US   UINT64_C(10000000) /* a second of the disk's, and nine of rest */
 
 struct bonds {
     struct bonds_place place;
@@ -39,7 +42,8 @@ struct bonds {
     int dir;             /* open, or negative */
     struct list entries; /* what is to be written, or was in the last BONDS_COALESCE_US */
     uint64_t rest_until;
-    int told; /* why the directory cannot be used, as the log knows */
+    uint64_t urgent_until; /* the end of the rest for what is written at once */
+    int told;              /* why the directory cannot be used, as the log knows */
 };
 
 /* *s stays where it is until bonds_done(), which does not write: see bonds_flush(). The strings of

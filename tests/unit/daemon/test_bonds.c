@@ -46,6 +46,7 @@ static struct calls {
     int no_memory;                  /* the Nth calloc(), counted from 1, and all that follow */
     char trace[512];                /* the calls that change something */
     unsigned syncs, calls;
+    unsigned slow_us; /* what a sync takes */
 } sys;
 
 static void die(void)
@@ -112,6 +113,7 @@ int __wrap_fsync(int fd)
         return -1;
     if (after)
         die();
+    usleep(sys.slow_us);
     return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
 }
 
@@ -451,6 +453,42 @@ START_TEST(a_subscription_is_written_at_once_and_many_leave_time_between)
         ck_assert_uint_eq(back.n_cccds, i + 1);
         ck_assert_uint_gt(store.rest_until, now);
     }
+}
+END_TEST
+
+/* It costs a peer little to pair again and again, and the disk of a small machine a lot. */
+START_TEST(pairings_without_end_leave_time_between_too)
+{
+    struct bl_bond b = bond_of(1, 7), other = bond_of(2, 7), back;
+    bonds_write(&store, now, &other);
+    store.urgent_until = now + BONDS_URGENT_US;
+    sys = (struct calls){.slow_us = 1000};
+    bonds_write(&store, now, &b);
+    ck_assert_uint_gt(sys.syncs, 0);
+    ck_assert_uint_ge(store.urgent_until, now + BONDS_URGENT_US + 20000);
+
+    calm();
+    b.irk[0]++;
+    bonds_write(&store, now, &b);
+    bonds_delete(&store, now, &other.identity);
+    ck_assert_uint_eq(sys.calls, 0);
+    ck_assert_uint_eq(load(), 1); /* as it will be */
+    ck_assert_mem_eq(found(1)->irk, b.irk, 16);
+    ck_assert_uint_le(bonds_deadline(&store), now);
+    sys = (struct calls){.slow_us = 1000};
+    bonds_tick(&store, now); /* the one, and after a rest the other */
+    ck_assert_uint_ge(bonds_deadline(&store), now + 10000);
+    now = bonds_deadline(&store);
+    bonds_tick(&store, now);
+    ck_assert_int_eq(stored(2, &back), -ENOENT);
+    ck_assert_int_eq(stored(1, &back), 0);
+    ck_assert_mem_eq(back.irk, b.irk, 16);
+
+    now = store.urgent_until - BONDS_URGENT_US;
+    calm();
+    b.irk[0]++;
+    bonds_write(&store, now, &b);
+    ck_assert_uint_eq(sys.syncs, 2);
 }
 END_TEST
 
@@ -1270,6 +1308,7 @@ int main(void)
     tcase_add_test(c, a_deletion_is_on_the_disk_at_once);
     tcase_add_test(c, other_keys_are_written_at_once_and_the_same_not_at_all);
     tcase_add_test(c, a_subscription_is_written_at_once_and_many_leave_time_between);
+    tcase_add_test(c, pairings_without_end_leave_time_between_too);
     tcase_add_test(c, a_change_that_never_ends_is_written_now_and_then);
     tcase_add_test(c, a_higher_counter_of_the_peer_is_on_the_disk_at_once);
     tcase_add_test(c, counters_do_not_hurry_a_disk_that_fails);
