@@ -109,21 +109,21 @@ static void coc_accepted(struct stack *s, unsigned count, const size_t ends[COC_
 
     while (opened < count) {
         struct bl_event e = coc_next(s, ends[1], SECOND);
-        ck_assert(e.kind == BL_EV_L2CAP_ACCEPT || e.kind == BL_EV_L2CAP_CONNECTED);
+        stack_need(e.kind == BL_EV_L2CAP_ACCEPT || e.kind == BL_EV_L2CAP_CONNECTED);
         accepts += e.kind == BL_EV_L2CAP_ACCEPT;
         if (e.kind == BL_EV_L2CAP_ACCEPT)
-            ck_assert_uint_eq(e.l2cap.request, 0);
+            stack_need(e.l2cap.request == 0);
         else
             told[opened++][1] = e;
-        ck_assert_uint_ge(accepts, opened);
+        stack_need(accepts >= opened);
     }
-    ck_assert_uint_eq(accepts, count);
+    stack_need(accepts == count);
     for (unsigned i = 0; i < count; i++)
         for (unsigned k = 0; k < COC_ENDS; k++) {
             struct bl_l2cap_info info;
             ck_assert_int_eq(
                 bl_l2cap_info(s->end[ends[k]].host, conns[k], told[i][k].l2cap.cid, &info), 0);
-            ck_assert_uint_eq(info.peer_cid, told[i][1 - k].l2cap.cid);
+            stack_need(info.peer_cid == told[i][1 - k].l2cap.cid);
         }
 }
 
@@ -138,21 +138,21 @@ void coc_open(struct stack *s, struct coc *ret, unsigned count, const size_t end
     for (unsigned i = 0; i < count; i++)
         told[i][0] = coc_expect(s, ends[0], BL_EV_L2CAP_CONNECTED);
     struct bl_event done = coc_expect(s, ends[0], BL_EV_OP_DONE);
-    ck_assert_uint_eq(done.done.op, op);
+    stack_need(done.done.op == op);
     ck_assert_msg(done.done.status == BL_OK, "0x%03x", done.done.status);
-    ck_assert_uint_eq(done.done.l2cap.cid, told[0][0].l2cap.cid);
-    ck_assert_uint_eq(done.done.l2cap.our_mtu, mtu);
-    ck_assert_uint_eq(done.done.l2cap.peer_mtu, told[0][0].l2cap.peer_mtu);
+    stack_need(done.done.l2cap.cid == told[0][0].l2cap.cid);
+    stack_need(done.done.l2cap.our_mtu == mtu);
+    stack_need(done.done.l2cap.peer_mtu == told[0][0].l2cap.peer_mtu);
     coc_accepted(s, count, ends, conns, told);
     for (unsigned i = 0; i < count; i++) {
         for (size_t k = 0; k < COC_ENDS; k++) {
             const struct bl_event *e = &told[i][k];
-            ck_assert_uint_eq(e->l2cap.conn, conns[k]);
-            ck_assert_uint_eq(e->l2cap.psm, psm);
-            ck_assert_uint_eq(e->l2cap.our_mtu, told[i][1 - k].l2cap.peer_mtu);
-            ck_assert_int_eq(e->l2cap.incoming, k == COC_LISTENER);
-            ck_assert_uint_eq(e->l2cap.op, k == COC_OPENER ? op : 0);
-            ck_assert(e->l2cap.cid >= 0x40 && e->l2cap.cid <= 0x7f);
+            stack_need(e->l2cap.conn == conns[k]);
+            stack_need(e->l2cap.psm == psm);
+            stack_need(e->l2cap.our_mtu == told[i][1 - k].l2cap.peer_mtu);
+            stack_need(e->l2cap.incoming == (k == COC_LISTENER));
+            stack_need(e->l2cap.op == (k == COC_OPENER ? op : 0));
+            stack_need(e->l2cap.cid >= 0x40 && e->l2cap.cid <= 0x7f);
         }
         ret[i] = (struct coc){.psm = psm, .enhanced = enhanced};
         coc_init(&ret[i], i, ends, conns, told[i]);
