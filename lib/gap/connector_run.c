@@ -349,8 +349,10 @@ static bool connector_start_list(struct bl_connector *c, uint64_t now)
         listed &= a->listed || !a->in_batch;
     }
     r = connector_sync_list(c);
-    if (r == 0 && c->n_listed == 0) {
-        connector_release(c); /* all of them have yet to be heard */
+    if (r == 0 && c->n_listed == 0) { /* all of them have yet to be heard: others may go on */
+        connector_release(c);
+        if (more && c->rotate_at == TIMERQ_NEVER)
+            c->rotate_at = now + BL_CONNECTOR_AUTO_RETRY_US;
         return false;
     }
     if (r == 0 && (r = connector_own(c, now, first, &own)) == 0 &&

@@ -209,6 +209,35 @@ START_TEST(attempts_of_other_parameters_take_turns)
 }
 END_TEST
 
+/* In network privacy mode a peer with a key is nobody until it is heard. _i: the one that can be
+ * found does not fit beside it, or has other parameters. */
+START_TEST(peers_that_are_yet_to_be_heard_keep_nobody_from_his_turn)
+{
+    const uint8_t irk[16] = {1, 2, 3};
+    const struct bl_addr unheard = addr(1);
+    struct bl_connect_params p = {
+        .peer = addr(2), .automatic = true, .addr_mode = BL_ADDR_MODE_PUBLIC};
+    uint16_t id;
+    bl_op op;
+
+    radio.config.network_privacy = true;
+    ck_assert_int_eq(bl_privacy_add_identity(&privacy, &unheard, irk), 0);
+    (void)automatic(1);
+    if (_i == 0)
+        hci->caps.accept_list = 1;
+    else
+        p.params.min_interval_us = p.params.max_interval_us = 7500;
+    ck_assert_int_eq(bl_connector_connect(&connector, now, &p, &id, &op), 0);
+    op_ends(op, BL_OK, 0);
+    accepted(BL_CMD_LE_CLEAR_ACCEPT_LIST);
+    ck_assert_ptr_null(next());
+    advance(BL_CONNECTOR_AUTO_RETRY_US);
+    lists(BL_CMD_LE_ADD_ACCEPT_LIST, 2);
+    initiating_by_list();
+    links(id, 2);
+}
+END_TEST
+
 START_TEST(a_newcomer_joins_the_list_at_once)
 {
     (void)automatic(1);
@@ -366,6 +395,7 @@ int main(void)
     tcase_add_test(t, peers_that_do_not_fit_take_turns);
     tcase_add_test(t, a_list_that_holds_less_than_it_claims_makes_them_take_turns);
     tcase_add_test(t, attempts_of_other_parameters_take_turns);
+    tcase_add_loop_test(t, peers_that_are_yet_to_be_heard_keep_nobody_from_his_turn, 0, 2);
     tcase_add_test(t, a_newcomer_joins_the_list_at_once);
     tcase_add_test(t, a_cancelled_one_leaves_the_list_and_the_others_go_on);
     tcase_add_loop_test(t, failures_of_the_list_are_tried_again_after_a_pause, 0, 3);
