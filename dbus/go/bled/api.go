@@ -127,7 +127,7 @@ func (r *Adapter) GetHciVersion(ctx context.Context) (value uint8, err error) {
 	return
 }
 
-// GetFeatures: What controller and host both offer: data-length, 2m-phy, coded-phy, extended-advertising, privacy, connection-parameter-request.
+// GetFeatures: What controller and host both offer: le-secure-connections, data-length, 2m-phy, coded-phy, extended-advertising, l2cap-ecred (enhanced credit based channels), privacy, connection-parameter-request.
 func (r *Adapter) GetFeatures(ctx context.Context) (value []string, err error) {
 	err = r.get(ctx, "org.bled.Adapter1", "Features", &value)
 	return
@@ -805,7 +805,7 @@ func (r *Adapter) Reconfigure(ctx context.Context, conn uint16, cid uint16, mtu 
 	return
 }
 
-// L2capDisconnect: Closes a channel, and replies after its Disconnected. What Send has taken, and what a socket's client has written, goes first: as long as the peer takes it, 5 s without progress at most, and 30 s in all for a socket. What has come and was not read is thrown away, but for what is in a socket. Of a channel that the peer has closed, what is left to be read is thrown away; no further signal comes.
+// L2capDisconnect: Closes a channel, and replies after its Disconnected. What Send has taken, and what a socket's client has written, goes first: as long as the peer takes it, 5 s without progress at most (10 s for a socket), and 30 s in all for a socket. Link1.Disconnect by the connection's last user does not wait for that. What has come and was not read is thrown away, but for what is in a socket. Of a channel that the peer has closed, what is left to be read is thrown away; no further signal comes.
 func (r *Adapter) L2capDisconnect(ctx context.Context, conn uint16, cid uint16) (err error) {
 	err = r.call(ctx, "org.bled.L2cap1.Disconnect", []interface{}{}, conn, cid)
 	return
@@ -829,13 +829,13 @@ func (r *Adapter) Available(ctx context.Context, conn uint16, cid uint16) (octet
 	return
 }
 
-// Acquire: The channel as a socket of type SOCK_SEQPACKET: each packet written is an SDU sent, each SDU received a packet to read; an empty SDU is a packet of length 0, told from the end by POLLHUP, which the end alone has. What has arrived before is in it. The descriptor is non-blocking. It serves one client (else Busy); while it is there, Send, Receive and Available are Busy, and no Received is sent.
+// Acquire: The channel as a socket of type SOCK_SEQPACKET: each packet written is an SDU sent, each SDU received a packet to read; an empty SDU is a packet of length 0. The end reads as 0 octets too, with POLLHUP; where packets may still be waiting behind an empty one after POLLHUP, set SO_PASSCRED: a packet, even an empty one, then has MSG_CTRUNC set if it is received without room for control data, the end has not. What has arrived before is in it. The descriptor is non-blocking. It serves one client (else Busy); while it is there, Send, Receive and Available are Busy, and no Received is sent.
 func (r *Adapter) Acquire(ctx context.Context, conn uint16, cid uint16, options Options) (fd dbus.UnixFD, err error) {
 	err = r.call(ctx, "org.bled.L2cap1.Acquire", []interface{}{&fd}, conn, cid, options)
 	return
 }
 
-// L2capReply: The answer to an Accept with a request: result 0 accepts; 0x0002 and 0x0004 to 0x000c refuse, and the peer is told that number (Core 5.4, Vol 3, Part A, 4.23 and 4.26; of its own accord 0x0006, authorization).
+// L2capReply: The answer to an Accept with a request: result 0 accepts; 0x0002 and 0x0004 to 0x000c refuse, and the peer is told that number (Core 5.4, Vol 3, Part A, 4.23 and 4.26): 0x0006, Insufficient Authorization, is the usual one. Where a peer asks for several channels at once it hears when all have been decided.
 func (r *Adapter) L2capReply(ctx context.Context, request uint32, result uint16) (err error) {
 	err = r.call(ctx, "org.bled.L2cap1.Reply", []interface{}{}, request, result)
 	return
@@ -860,7 +860,7 @@ type ConnectedEvent struct {
 	PeerMTU uint16
 }
 
-// ChannelDisconnectedEvent: A channel has ended: status 0: closed by either side; 0x100 + the HCI reason: with the connection; 0x407: the peer broke a rule of the channel and it was closed for it; 0x405: the adapter is inactive. With cid 0: a Connect of psm has failed, 0x300 + the peer's L2CAP result, or another status of org.bled.Error.
+// ChannelDisconnectedEvent: A channel has ended: status 0: closed by either side; 0x100 + the HCI reason: with the connection (0x116 by us or with the controller); 0x407: the peer broke a rule of the channel and it was closed for it. With cid 0: a Connect of psm has failed, 0x300 + the peer's L2CAP result, or another status of org.bled.Error.
 type ChannelDisconnectedEvent struct {
 	Conn   uint16
 	CID    uint16
@@ -889,7 +889,7 @@ type ReconfiguredEvent struct {
 	PeerMTU uint16
 }
 
-// LinkDisconnect: Ends the caller's use of the connection, with its subscriptions and sockets on it; with its last user the link ends, and the reply comes after the signals of that. false: there was no such connection.
+// LinkDisconnect: Ends the caller's use of the connection, with its subscriptions, channels and sockets on it; with its last user the link ends, and the reply comes after the signals of that. false: there was no such connection.
 func (r *Adapter) LinkDisconnect(ctx context.Context, conn uint16, options Options) (wasConnected bool, err error) {
 	err = r.call(ctx, "org.bled.Link1.Disconnect", []interface{}{&wasConnected}, conn, options)
 	return
