@@ -31,10 +31,10 @@ import time
 import types
 from typing import Any, Optional
 
+from ..blocking import settings
 from ..types import Flag
 from . import aio, ports
 from .ble import BLE
-from .daemon import settings
 from .pump import pump
 from .uuid import UUID
 

@@ -7,9 +7,9 @@ import errno
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from .. import errors
+from ..blocking import Daemon, os_error
 from ..core import Signal
 from ..types import Flag
-from .daemon import Daemon, os_error
 from .events import IRQ_MTU_EXCHANGED, Buffer, Events, octets_of
 from .pump import pump
 from .uuid import UUID
@@ -318,7 +318,8 @@ class BLE:
         try:
             if handler:
                 self._provide()
-            daemon.call("Adapter1.Attach", active=True, authorize_reads=True, serve=True)
+            daemon.sync(daemon.client.call("Adapter1.Attach", active=True, authorize_reads=True),
+                        pump.serve)
         except BaseException:
             self._stop()
             raise
@@ -342,7 +343,7 @@ class BLE:
         daemon, events = self._any(), self._events
         events.loaded = False
         try:
-            daemon.call("Pairing1.ProvideSecrets", serve=True)
+            daemon.sync(daemon.client.call("Pairing1.ProvideSecrets"), pump.serve)
         except OSError as e:
             events.loaded = True
             if e.errno not in (errno.EACCES, errno.EBUSY):

@@ -11,8 +11,8 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ..blocking import Daemon
 from ..core import Client, Signal
-from .daemon import Daemon
 from .pump import pump
 from .uuid import UUID
 

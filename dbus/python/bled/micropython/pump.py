@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import os
 import select
 import threading
@@ -100,6 +101,12 @@ class Pump:
             if end is not None and time.monotonic() >= end:
                 self.run()
                 return []
+
+    def serve(self, future: "concurrent.futures.Future[Any]") -> None:
+        """Waits for it, and runs what comes meanwhile, where that may be."""
+        if self.free:
+            future.add_done_callback(lambda _: self.poke())
+            self.wait(until=future.done)
 
     def attach(self, loop: Any) -> None:
         """A loop of the program's thread runs what comes when it is idle."""

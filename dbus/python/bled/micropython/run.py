@@ -37,10 +37,21 @@ def _arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     return found
 
 
+class _Network(types.ModuleType):
+    """Pycom's module, as far as it is about Bluetooth."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "Bluetooth":
+            from .. import pycom
+            return pycom.Bluetooth
+        raise AttributeError(f"module 'network' has no attribute {name!r}")
+
+
 def _prepare() -> None:
     """This process is a MicroPython now, as far as the program sees."""
     lenient.MODULES.update(lenient.modules())
     lenient.MODULES["asyncio"] = package.uasyncio
+    sys.modules.setdefault("network", _Network("network"))
     sys.meta_path.insert(0, lenient.Finder())
     extra: Any = sys
     extra.stdin = lenient.Stdin()

@@ -22,9 +22,9 @@ class UUID:
         if isinstance(value, UUID):
             self._octets = value._octets
         elif isinstance(value, int):
-            if not 0 <= value <= 0xffff:
+            if value > 0xffff:
                 raise ValueError("invalid UUID")
-            self._octets = value.to_bytes(2, "little")
+            self._octets = (value & 0xffff).to_bytes(2, "little")  # also of a signed number
         else:
             octets = value.encode() if isinstance(value, str) else bytes(memoryview(value))
             self._octets = octets if len(octets) in (2, 4, 16) else self._parsed(octets)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The daemon as a synchronous program sees it: a thread of its own moves the messages, calls wait
-for their replies, errors are OSErrors with the numbers that MicroPython gives."""
+"""The daemon as the synchronous programs of bled.micropython and bled.pycom see it: a thread of its
+own moves the messages, calls wait for their replies, errors are OSErrors with the numbers that
+MicroPython gives."""
 from __future__ import annotations
 
 import asyncio
@@ -8,11 +9,10 @@ import concurrent.futures
 import errno
 import os
 import threading
-from typing import Any, Coroutine, Dict, Optional, Type
+from typing import Any, Callable, Coroutine, Dict, Optional, Type
 
-from .. import errors
-from ..core import Client, adapter_path
-from .pump import pump
+from . import errors
+from .core import Client, adapter_path
 
 _ERRNO: Dict[Type[errors.Error], int] = {
     errors.NotActive: errno.ENODEV, errors.NotReady: errno.ENODEV, errors.DaemonGone: errno.ENODEV,
@@ -76,19 +76,19 @@ class Daemon:
     def gone(self) -> bool:
         return self.client.gone is not None
 
-    def sync(self, work: Coroutine[Any, Any, Any], serve: bool = False) -> Any:
-        """Does it in the daemon's thread, and waits. serve: events are handled meanwhile."""
+    def sync(self, work: Coroutine[Any, Any, Any],
+             serve: Optional[Callable[["concurrent.futures.Future[Any]"], None]] = None) -> Any:
+        """Does it in the daemon's thread, and waits; by serve, which may do something meanwhile."""
         future: "concurrent.futures.Future[Any]" = asyncio.run_coroutine_threadsafe(work, self.loop)
-        if serve and pump.free:
-            future.add_done_callback(lambda _: pump.poke())
-            pump.wait(until=future.done)
+        if serve:
+            serve(future)
         try:
             return future.result()
         except errors.Error as e:
             raise os_error(e) from None
 
-    def call(self, method: str, *args: Any, serve: bool = False, **options: Any) -> Any:
-        return self.sync(self.client.call(method, *args, **options), serve)
+    def call(self, method: str, *args: Any, **options: Any) -> Any:
+        return self.sync(self.client.call(method, *args, **options))
 
     def send(self, method: str, *args: Any, **options: Any) -> None:
         """A call whose reply nobody waits for. From any thread, in order with the others."""
