@@ -5,12 +5,13 @@
  *
  * Between us and a client stands the bus daemon, which takes what we send and keeps it for the
  * client in memory of its own; nothing tells us how much. So each attached client is asked: after
- * every 256 signals it is sent a Ping (org.freedesktop.DBus.Peer) behind them, one at a time. The
- * bus keeps order, so that an answer, be it an error, says that all signals before the question
- * have been read. Every D-Bus library answers Ping by itself, when its connection is read. What has
- * been sent since the last answered Ping bounds what waits; when that reaches 4,096 the client is
- * detached. An error from the bus daemon itself says nothing of the client and is taken for an
- * answer: where the bus does not let us ask, its own limits serve.
+ * every 256 signals it is sent a Ping (org.freedesktop.DBus.Peer) behind them, whether or not those
+ * before have been answered. The bus keeps order, so that an answer, be it an error, says that all
+ * signals before the question have been read. Every D-Bus library answers Ping by itself, when its
+ * connection is read. What has been sent since the last answered Ping bounds what waits, but for
+ * 255; when that reaches 4,096 the client is detached. An error from the bus daemon itself says
+ * nothing of the client and is taken for an answer: where the bus does not let us ask, its own
+ * limits serve.
  *
  * Broadcasts are not counted: who hears them is known to the bus daemon alone, and its limits are
  * per receiver. Nothing is broadcast before the name is ours, because the policy that keeps others
@@ -23,15 +24,16 @@
 
 #include <stdarg.h>
 
-enum { PROBE_EVERY = 256 };
-
+/* The oldest question is answered: clients answer in order. */
 static int on_probe(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct bus_client *c = userdata;
     (void)m;
     (void)error;
-    c->read = c->probed;
-    c->probe = sd_bus_slot_unref(c->probe);
+    c->read += BUS_PROBE_EVERY;
+    c->probes[c->first_probe] = sd_bus_slot_unref(c->probes[c->first_probe]);
+    c->first_probe = (c->first_probe + 1) % BUS_MAX_PROBES;
+    c->n_probes--;
     return 1;
 }
 
@@ -39,11 +41,12 @@ static void count(struct bus_client *c)
 {
     c->sent++;
     c->bus->signals_sent++;
-    if (!c->probe && c->sent - c->read >= PROBE_EVERY) {
-        c->probed = c->sent;
-        if (sd_bus_call_method_async(c->bus->sd, &c->probe, c->name, "/",
-                                     "org.freedesktop.DBus.Peer", "Ping", on_probe, c, NULL) < 0)
-            c->probe = NULL;
+    if (c->n_probes < BUS_MAX_PROBES &&
+        c->sent - c->read >= (c->n_probes + 1) * (uint64_t)BUS_PROBE_EVERY) {
+        sd_bus_slot **slot = &c->probes[(c->first_probe + c->n_probes) % BUS_MAX_PROBES];
+        if (sd_bus_call_method_async(c->bus->sd, slot, c->name, "/", "org.freedesktop.DBus.Peer",
+                                     "Ping", on_probe, c, NULL) >= 0)
+            c->n_probes++;
     }
     if (c->sent - c->read >= BUS_MAX_SIGNALS)
         bus_client_mark_slow(c);

@@ -48,7 +48,8 @@ void bus_client_put(struct bus_client *c)
     if (c->calls > 0 || c->owners > 0)
         return;
     list_remove(&c->link);
-    sd_bus_slot_unref(c->probe);
+    for (size_t i = 0; i < BUS_MAX_PROBES; i++)
+        sd_bus_slot_unref(c->probes[i]);
     free(c);
 }
 

@@ -23,9 +23,11 @@
 struct bus_call;
 
 enum {
-    BUS_MAX_OWNERS = 64,   /* a bit each; the daemon and 63 attached clients of one adapter */
-    BUS_MAX_CALLS = 64,    /* calls of one client that have not ended */
-    BUS_MAX_SIGNALS = 4096 /* signals to one client that it may not have read */
+    BUS_MAX_OWNERS = 64,    /* a bit each; the daemon and 63 attached clients of one adapter */
+    BUS_MAX_CALLS = 64,     /* calls of one client that have not ended */
+    BUS_MAX_SIGNALS = 4096, /* signals to one client that it may not have read */
+    BUS_PROBE_EVERY = 256,
+    BUS_MAX_PROBES = BUS_MAX_SIGNALS / BUS_PROBE_EVERY,
 };
 
 typedef uint64_t bus_mask;
@@ -40,8 +42,9 @@ struct bus_client {
     bool slow;       /* to be detached when the present event or call is over */
     uint32_t pid;    /* 0: unknown */
     /* See emit.c: signals sent to it, and how many of them it is known to have read. */
-    uint64_t sent, read, probed;
-    sd_bus_slot *probe;
+    uint64_t sent, read;
+    sd_bus_slot *probes[BUS_MAX_PROBES]; /* Pings without an answer, from the oldest on */
+    unsigned first_probe, n_probes;
     char name[]; /* unique: :1.42 */
 };
 

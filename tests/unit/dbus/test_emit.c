@@ -90,6 +90,22 @@ START_TEST(client_that_reads_is_never_detached)
 }
 END_TEST
 
+/* What it has read of a burst counts, though it has not read to the burst's end. */
+START_TEST(client_that_lags_behind_a_burst_is_not_detached)
+{
+    for (int i = 0; i < BUS_MAX_SIGNALS - BUS_PROBE_EVERY; i++)
+        emit(bit(1));
+    for (int round = 0; round < 8; round++) {
+        rig_run(&rig);
+        rig_forget(&rig);
+        for (int i = 0; i < BUS_MAX_SIGNALS - BUS_PROBE_EVERY; i++)
+            emit(bit(1));
+        rig_run_deaf(&rig);
+        ck_assert_uint_eq(rig.a->attached, 3);
+    }
+}
+END_TEST
+
 START_TEST(client_that_does_not_read_is_detached_at_4096_and_counted)
 {
     struct thing scan = {0};
@@ -130,6 +146,7 @@ int main(void)
     tcase_add_test(t, nobody_is_nobody);
     tcase_add_test(t, nothing_is_broadcast_before_the_name_is_owned);
     tcase_add_test(t, client_that_reads_is_never_detached);
+    tcase_add_test(t, client_that_lags_behind_a_burst_is_not_detached);
     tcase_add_test(t, client_that_does_not_read_is_detached_at_4096_and_counted);
     tcase_add_test(t, what_our_queue_holds_is_congestion);
     suite_add_tcase(s, t);
