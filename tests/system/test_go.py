@@ -46,7 +46,7 @@ async def test_the_package_between_two_daemons():
         source, env = workspace(world.dir)
         env["BLED_BUS"] = world.address
         out = await go(env, source / "bled", "test", "-count=1", "-v", ".")
-        assert out.count("--- PASS") == 7 and "--- SKIP" not in out, out
+        assert out.count("--- PASS") == 9 and "--- SKIP" not in out, out
         await go(env, source / "bled", "vet", ".")
 
 

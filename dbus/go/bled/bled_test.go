@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"testing"
 	"time"
@@ -161,6 +162,64 @@ func TestAChannelCarriesPacketsBothWaysAndClosesOrderly(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = a
+}
+
+func TestAnEmptySDUIsNotTheEndOfAChannel(t *testing.T) {
+	_, b, link, ctx := pair(t, &Service{UUID: "180d"})
+	l, err := b.ListenChannel(ctx, 0x80, 100, nil)
+	must(t, err)
+	defer l.Close()
+	here, err := link.OpenChannel(ctx, 0x80, 100, nil)
+	must(t, err)
+	there, err := l.Accept(ctx)
+	must(t, err)
+	for _, sdu := range []string{"", "one", "", "two"} {
+		if _, err := here.Write([]byte(sdu)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, here.Close())
+	buffer := make([]byte, 100)
+	for _, sdu := range []string{"", "one", "", "two"} {
+		if n, err := there.Read(buffer); err != nil || string(buffer[:n]) != sdu {
+			t.Fatal(sdu, n, err)
+		}
+	}
+	if n, err := there.Read(buffer); n != 0 || err != io.EOF {
+		t.Fatal(n, err)
+	}
+}
+
+func TestAListenerGivesChannelsThatPeersOpenAlone(t *testing.T) {
+	a, b, link, ctx := pair(t, &Service{UUID: "180d"})
+	mine, err := a.ListenChannel(ctx, 0x80, 100, nil)
+	must(t, err)
+	defer mine.Close()
+	theirs, err := b.ListenChannel(ctx, 0x80, 100, nil)
+	must(t, err)
+	defer theirs.Close()
+	out, err := link.OpenChannel(ctx, 0x80, 100, nil)
+	must(t, err)
+	there, err := theirs.Accept(ctx)
+	must(t, err)
+	// One that has gone before it is asked for is not given, and is no error.
+	gone, _, _, err := b.L2capConnect(ctx, there.ConnNumber, 0x80, 100, nil)
+	must(t, err)
+	must(t, b.L2capDisconnect(ctx, there.ConnNumber, gone))
+	cid, _, _, err := b.L2capConnect(ctx, there.ConnNumber, 0x80, 100, nil)
+	must(t, err)
+	in, err := mine.Accept(ctx)
+	must(t, err)
+	if in.CID == out.CID {
+		t.Fatal("it was opened from here")
+	}
+	if _, err = b.Send(ctx, there.ConnNumber, cid, []byte("in")); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 100)
+	if n, err := in.Read(buffer); err != nil || string(buffer[:n]) != "in" {
+		t.Fatal(n, err)
+	}
 }
 
 func TestPairingAsksAndBonds(t *testing.T) {

@@ -4,9 +4,12 @@ package bled
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -37,11 +40,30 @@ func (a *Adapter) channel(ctx context.Context, conn, cid, psm, ours, theirs uint
 	}
 	file := os.NewFile(uintptr(fd), fmt.Sprintf("channel %d of connection %d", cid, conn))
 	defer file.Close()
+	if err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1); err != nil { // for Read
+		return nil, err
+	}
 	c, err := net.FileConn(file)
 	if err != nil {
 		return nil, err
 	}
 	return &Channel{Conn: c, ConnNumber: conn, CID: cid, PSM: psm, OurMTU: ours, PeerMTU: theirs}, nil
+}
+
+// Read gives an SDU, which may be empty: 0 octets and no error. The end is io.EOF.
+func (c *Channel) Read(b []byte) (int, error) {
+	socket, ok := c.Conn.(*net.UnixConn)
+	if !ok {
+		return c.Conn.Read(b)
+	}
+	n, _, flags, _, err := socket.ReadMsgUnix(b, nil)
+	if n == 0 && flags&syscall.MSG_CTRUNC != 0 {
+		return 0, nil // its sender's credentials found no room, so there was a packet
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // Listener gives the channels that peers open on a PSM.
@@ -53,9 +75,20 @@ type Listener struct {
 
 // ListenChannel listens on a PSM (128 to 255 are free for use).
 func (a *Adapter) ListenChannel(ctx context.Context, psm, mtu uint16, options Options) (*Listener, error) {
+	type key struct{ conn, cid uint16 }
+	theirs := map[key]bool{}
 	events := a.Events(func(e interface{}) bool {
-		c, ok := e.(*ConnectedEvent)
-		return ok && c.PSM == psm
+		switch c := e.(type) {
+		case *AcceptEvent: // not of channels that are opened from here
+			if c.PSM == psm {
+				theirs[key{c.Conn, c.CID}] = true
+			}
+		case *ConnectedEvent:
+			k := key{c.Conn, c.CID}
+			defer delete(theirs, k)
+			return c.PSM == psm && theirs[k]
+		}
+		return false
 	})
 	if err := a.Listen(ctx, psm, mtu, options); err != nil {
 		events.Stop()
@@ -64,17 +97,23 @@ func (a *Adapter) ListenChannel(ctx context.Context, psm, mtu uint16, options Op
 	return &Listener{a, psm, events}, nil
 }
 
-// Accept waits for the next channel.
+// Accept waits for the next channel. One that has ended meanwhile, with nothing left to be read, is passed over.
 func (l *Listener) Accept(ctx context.Context) (*Channel, error) {
-	select {
-	case e, ok := <-l.events.C:
-		if !ok {
-			return nil, ErrClosed
+	for {
+		select {
+		case e, ok := <-l.events.C:
+			if !ok {
+				return nil, ErrClosed
+			}
+			c := e.(*ConnectedEvent)
+			channel, err := l.a.channel(ctx, c.Conn, c.CID, c.PSM, c.OurMTU, c.PeerMTU)
+			if errors.Is(err, NotFound) || errors.Is(err, NotConnected) {
+				continue
+			}
+			return channel, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		c := e.(*ConnectedEvent)
-		return l.a.channel(ctx, c.Conn, c.CID, c.PSM, c.OurMTU, c.PeerMTU)
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 }
 
