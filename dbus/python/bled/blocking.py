@@ -27,10 +27,11 @@ _ERRNO: Dict[Type[errors.Error], int] = {
 
 
 def os_error(error: errors.Error) -> OSError:
-    for kind in type(error).__mro__:
-        if kind in _ERRNO:
-            return OSError(_ERRNO[kind], str(error))
-    return OSError(errno.EIO, str(error))
+    number = next((_ERRNO[kind] for kind in type(error).__mro__ if kind in _ERRNO), errno.EIO)
+    # Made of its parts it is an OSError and no subclass: no TimeoutError that asyncio knows as its own.
+    made = OSError()
+    made.args = made.errno, made.strerror = number, str(error)
+    return made
 
 
 class Settings:

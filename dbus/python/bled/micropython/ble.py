@@ -91,8 +91,8 @@ class BLE:
         if handler is not None and not callable(handler):
             raise ValueError("invalid handler")
         pump.adopt()
-        before, self._events.handler = self._events.handler, handler
-        if handler and not before and self._is_active():
+        self._events.handler = handler
+        if handler and self._is_active():
             self._provide()
 
     # Broadcaster, observer
@@ -341,7 +341,9 @@ class BLE:
     def _provide(self) -> None:
         """The program keeps the bonds, where nobody else does and it may."""
         daemon, events = self._any(), self._events
-        events.loaded = False
+        if events.provides:
+            return
+        events.provides, events.loaded = True, False
         try:
             daemon.sync(daemon.client.call("Pairing1.ProvideSecrets"), pump.serve)
         except OSError as e:

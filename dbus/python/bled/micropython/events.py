@@ -132,6 +132,7 @@ class Events:
         self.written: Optional[Tuple[int, bytes]] = None  # the write that is being told of
         self.mtu: Dict[int, int] = {}
         self.exchanged: Dict[int, bool] = {}
+        self.provides = False  # the daemon has been told that the program keeps the bonds
         self.loaded = True  # no secrets are being asked for
         self.rxbuf = 65536
         self._reports = 0  # octets of scan results that wait
@@ -167,7 +168,7 @@ class Events:
         self.mtu.clear()
         self.exchanged.clear()
         self.buffers.clear()
-        self.loaded, self._reports = True, 0
+        self.provides, self.loaded, self._reports = False, True, 0
 
     # In the daemon's thread
 
