@@ -87,9 +87,11 @@ class End:
             try:
                 sdu = self.socket.recv(MTU_MAX + 1)
             except BlockingIOError:
-                await self._ready(select.POLLIN)
-                continue
-            except ConnectionError:
+                if not self._ended():
+                    await self._ready(select.POLLIN)
+                    continue
+                sdu = b''
+            except (ConnectionError, TimeoutError):
                 sdu = b''
             if sdu or not self._ended():
                 return sdu
@@ -314,4 +316,11 @@ async def stream(sender, receiver, lengths, pause=None):
                 f'SDU {number} of {len(lengths)}, {length} octets: ' +
                 ('the end came' if sdu is None else f'{len(sdu)} octets came'))
 
-    await asyncio.gather(send(), receive())
+    both = [asyncio.ensure_future(send()), asyncio.ensure_future(receive())]
+    try:
+        await asyncio.gather(*both)
+    finally:
+        # One that is left waiting for its socket would wait for whatever has that descriptor next.
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)

@@ -5,12 +5,13 @@ import asyncio
 import errno
 import os
 import signal
+import struct
+from types import SimpleNamespace
 
 from bled import Failure
 from bus import options
-from l2cap import (EXT_FLOWCTL, FIPS, HIGH, L2CAP, LE_FLOWCTL, LOW, MEDIUM, KernelEnd, Pair, enable_ecred, lengths_of,
-                   linked, sdu_of, stream)
-from test_pairing import DISPLAY_ONLY, NO_IO, begin, people
+from l2cap import EXT_FLOWCTL, FIPS, HIGH, L2CAP, LOW, MEDIUM, Pair, enable_ecred, lengths_of, linked, sdu_of, stream
+from test_pairing import DISPLAY, DISPLAY_ONLY, NO_IO, people
 from world import Process, scenario, until
 
 # Around the lengths where frames and fragments change: SDUs of one frame, of the controllers' 192 octets, of many.
@@ -283,9 +284,129 @@ async def either_end_goes_with_data_in_flight(scene, kind):
         else:
             mine.socket.shutdown(2)
         await asyncio.gather(*(cut(task) for task in both))
+        await end.rest()  # what bled had taken before is sent
         await pair.ended(cid, mark)
         end.close()
     # The link is as good as before.
     cid, end = await pair.outgoing(PSM + 9, 1000)
     mine = await pair.acquire(cid)
     await stream(mine, end, lengths_of(10_000, 1000))
+
+
+@scenario('SIGKILL', 'SIGTERM')
+async def bled_goes_with_data_in_flight(scene, how):
+    pair = await linked(scene, 'legacy')
+    cid, end = await pair.outgoing(PSM, 1000)
+    mine = await pair.acquire(cid)
+    writing = asyncio.ensure_future(stream(mine, end, [1000] * 100_000))
+    for number in range(20):
+        await end.send(sdu_of(number, 1000))
+    assert await pair.bled.process.stop(getattr(signal, how)) == (0 if how == 'SIGTERM' else -signal.SIGKILL)
+    try:
+        await asyncio.wait_for(writing, 30)
+    except (AssertionError, OSError):
+        pass
+    # What had been delivered is there to be read.
+    got = await mine.rest()
+    assert got == [sdu_of(number, 1000) for number in range(len(got))]
+    if how == 'SIGTERM':  # of a controller that just goes btvirt tells its peer nothing
+        await end.rest()
+
+
+def of_l2test(number, length):
+    """An SDU as l2test makes and checks it."""
+    return struct.pack('<IH', number, length) + b'\x7f' * (length - 6)
+
+
+@scenario('legacy')
+async def l2test_sends_and_receives(scene, kind):
+    pair = await linked(scene, kind)
+    count, length = 50, 300
+    common = ['l2test', '-i', 'hci1', '-V', 'le_public', '-b', str(length), '-I', '500']
+    await pair.call('Listen', 'qqa{sv}', PSM, 500, {})
+    mark = pair.bled.bus.mark()
+    sender = await scene.enter(Process('l2test -s', [*common, '-P', str(PSM), '-N', str(count), '-s', pair.mine]))
+    cid = (await pair.bled.bus.signal('Connected', mark, interface=L2CAP)).body[1]
+    mine = await pair.acquire(cid)
+    assert await mine.rest() == [of_l2test(number, length) for number in range(count)]
+    await pair.ended(cid, mark)
+    await until(lambda: not sender.running, 'end of l2test')
+
+    listener = await scene.enter(Process('l2test -r', [*common, '-P', str(PSM + 1), '-r']))
+    await listener.line('Waiting for connection')
+    cid, _, theirs = await pair.call('Connect', 'qqqa{sv}', pair.conn, PSM + 1, 500, {})
+    assert theirs == 500
+    mine = await pair.acquire(cid)
+    for number in range(count):
+        await mine.send(of_l2test(number, length))
+    mark = pair.bled.bus.mark()
+    mine.close()
+    await pair.ended(cid, mark)
+    await listener.line('Disconnect')
+    assert not listener.said('missmatch') and not listener.said('size'), listener.lines
+
+
+# How the link is paired: what its security is, as a level of bled's and of the kernel's.
+PAIRED = {'just works': (MEDIUM, 'NoInputNoOutput', NO_IO, {}),
+          'legacy passkey': (HIGH, 'KeyboardOnly', DISPLAY_ONLY, {'passkey': 271828, 'secure': False}),
+          'passkey': (FIPS, 'KeyboardOnly', DISPLAY_ONLY, {'passkey': 271828})}
+
+
+async def secured(scene, capability, io, given):
+    """bled and BlueZ, connected and not yet paired; the channels' Pair, and the persons'."""
+    people_of = await people(scene, 'legacy', 'central', capability, io, **given)
+    # The kernel's connect() is EBUSY while it advertises.
+    await people_of.bluez.withdraw(people_of.advertisement)
+    host = SimpleNamespace(address=people_of.theirs)
+    pair = Pair(scene, people_of.bled, host, people_of.conn)
+    pair.mine = people_of.mine
+    return people_of, pair
+
+
+@scenario(*PAIRED)
+async def a_channel_needs_the_security_that_the_listener_asks_for(scene, how):
+    level, capability, io, given = PAIRED[how]
+    people_of, pair = await secured(scene, capability, io, given)
+    bus = pair.bled.bus
+
+    # Nothing yet: what needs nothing opens, and with `security` bled pairs first. No channel that bled has opened stays:
+    # the kernel would take the answer to a request of its own for that channel's, where the identifiers are the same.
+    cid, _ = await pair.outgoing(PSM, 100, security=('y', LOW))
+    await pair.call('Disconnect', 'qq', pair.conn, cid)
+    listener = (await scene.enter(pair.kernel(psm=PSM + level, mtu=100, security=level))).listen()
+    await refused(pair.call('Connect', 'qqqa{sv}', pair.conn, PSM + level, 100, {}),
+                  'L2cap.InsufficientEncryption' if level == MEDIUM else 'L2cap.InsufficientAuthentication')
+    mark = bus.mark()
+    connecting = asyncio.ensure_future(
+        pair.call('Connect', 'qqqa{sv}', pair.conn, PSM + level, 100, options(security=('y', level))))
+    if level > MEDIUM:
+        await people_of.asked(DISPLAY, mark)
+        await people_of.answer(DISPLAY, given['passkey'])
+    cid, *_ = await connecting
+    assert len(bus.seen('EncryptionUpdated', mark)) == 1
+    await pair.call('Disconnect', 'qq', pair.conn, cid)
+    listener.close()
+
+    for asked in LOW, MEDIUM, HIGH, FIPS:
+        await pair.call('Listen', 'qqa{sv}', PSM + asked, 100, options(security=('y', asked)))
+        listener = (await scene.enter(pair.kernel(psm=0x90 + asked, mtu=100, security=asked))).listen()
+        end = await scene.enter(pair.kernel(mtu=100))
+        mark = bus.mark()
+        if asked <= level:
+            await end.connect(pair.mine, PSM + asked)
+            cid, *_ = await pair.call('Connect', 'qqqa{sv}', pair.conn, 0x90 + asked, 100, {})
+            await pair.call('Disconnect', 'qq', pair.conn, cid)
+            assert not bus.seen('EncryptionUpdated', mark)
+        else:
+            await refused(pair.call('Connect', 'qqqa{sv}', pair.conn, 0x90 + asked, 100, {}),
+                          'L2cap.InsufficientAuthentication')
+            if level >= HIGH:
+                await no_connect(end, pair.mine, PSM + asked, errno.ECONNREFUSED)
+            elif asked == HIGH:
+                # The kernel asks for better pairing, which there is no way to here, and waits on.
+                attempt = asyncio.ensure_future(end.connect(pair.mine, PSM + asked))
+                assert (await bus.signal('PairingFailed', mark)).body == [pair.conn, 0x203]
+                attempt.cancel()
+                await asyncio.gather(attempt, return_exceptions=True)
+            assert not bus.seen('Accept', mark), bus.seen('Accept', mark)
+        listener.close()
