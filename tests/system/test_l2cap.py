@@ -369,6 +369,28 @@ async def test_many_channels_both_ways_connect_while_listening():
         assert (await a.bled.stats())["l2cap-channels-open"] == 12
 
 
+async def test_a_connection_has_64_channels_and_no_signal_for_one_more():
+    async with World(air_args=FAST) as world:
+        a, b = await linked(world)
+        await a.listen(mtu=23)
+        cids = [(await b.connect(mtu=23))[0] for _ in range(64)]
+        assert sorted(cids) == list(range(0x40, 0x80))
+        text = await refused("NoResources", b.connect(mtu=23))
+        assert "connection %d" % b.conn in text, text
+        await refused("NoResources", b.connect(mtu=23, wait=False))  # known at once: it comes at once
+        await b.disconnect(cids[5])
+        assert [s.args for s in b.client.seen("Disconnected")] == [[b.conn, cids[5], PSM, 0]]
+        assert (await b.connect(mtu=23))[0] == cids[5]
+        # large MTUs: as many as there is memory promised for, told by the peer whose memory it is
+        await a.listen(PSM + 1, 65535)
+        await refused("NoResources", b.connect(PSM + 1))
+        await asyncio.gather(*[b.disconnect(cid) for cid in cids])
+        for _ in range(15):
+            await b.connect(PSM + 1)
+        await refused("L2cap.NoResourcesAvailable", b.connect(PSM + 1))
+        await b.expect("Disconnected", b.conn, 0, PSM + 1, 0x304)
+
+
 async def test_credits_follow_the_reader():
     """A peer that does not read: Send says false, then Busy; SendReady when it has read."""
     async with World(air_args=FAST) as world:
@@ -569,6 +591,28 @@ async def test_sockets_both_ways():
             raise AssertionError("written after the end")
         except BrokenPipeError:
             pass
+
+
+async def test_an_empty_sdu_is_told_from_the_end_by_credentials():
+    """The channel has ended before its client reads: POLLHUP is there from the first packet on."""
+    async with World(air_args=FAST) as world:
+        a, b = await linked(world)
+        mine, cid = await channel(a, b)
+        x = await a.acquire(mine)
+        x.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        sdus = [b"one", b"", b"two", b""]
+        for sdu in sdus:
+            await b.send(cid, sdu)
+        await b.disconnect(cid)
+        await a.expect("Disconnected", a.conn, mine, PSM, 0)
+        hang_up = select.poll()
+        hang_up.register(x, 0)
+        assert hang_up.poll(DEADLINE * 1000) == [(x.fileno(), select.POLLHUP)]
+        for sdu in sdus:
+            data, _, flags, _ = x.recvmsg(MTU)
+            assert data == sdu and flags & socket.MSG_CTRUNC, (data, flags)
+        data, _, flags, _ = x.recvmsg(MTU)
+        assert data == b"" and not flags & socket.MSG_CTRUNC, (data, flags)
 
 
 async def test_sdus_of_65535():
