@@ -17,6 +17,7 @@ from .uuid import UUID
 _CCCD = UUID(0x2902)
 _FLAGS = int(sum(Flag))
 _ROOM = 512  # the most octets of a value in the daemon
+_PAYLOAD = 31
 _LOAD_S = 2.0
 _CONFIG = {"addr_mode": "AddrMode", "gap_name": "GapName", "rxbuf": "RxBuf", "mtu": "Mtu",
            "bond": "Bond", "mitm": "Mitm", "io": "Io", "le_secure": "LeSecure"}
@@ -30,6 +31,16 @@ def _octets(data: Any) -> bytes:
     if isinstance(data, UUID):
         return bytes(data)
     return bytes(memoryview(data))
+
+
+def _payload(data: Any) -> bytes:
+    """What fits into an advertisement. Boards send the beginning of a longer one, and well-known
+    programs make some; here it ends with its last whole structure."""
+    octets = _octets(data)
+    end = 0
+    while len(octets) > _PAYLOAD and end + octets[end] + 1 <= _PAYLOAD:
+        end += octets[end] + 1
+    return octets[:end or _PAYLOAD] if len(octets) > _PAYLOAD else octets
 
 
 def _address(addr: Any) -> str:
@@ -104,8 +115,8 @@ class BLE:
             daemon.call("Broadcaster1.StopAdvertising", 255)
             return
         daemon.call("Broadcaster1.Advertise", interval_us, connectable=bool(connectable),
-                    adv_data=None if adv_data is None else _octets(adv_data),
-                    resp_data=None if resp_data is None else _octets(resp_data))
+                    adv_data=None if adv_data is None else _payload(adv_data),
+                    resp_data=None if resp_data is None else _payload(resp_data))
 
     def gap_scan(self, duration_ms: Optional[int], interval_us: int = 1280000,
                  window_us: int = 11250, active: bool = False, /) -> None:

@@ -126,6 +126,9 @@ def _plain(thing: Any) -> str:
 class _Raw(io.RawIOBase):
     """Standard input; handlers run while it is waited for."""
 
+    def __init__(self) -> None:
+        self.pending = b""  # what has been read, and is there for poll() still
+
     def readable(self) -> bool:
         return True
 
@@ -136,14 +139,16 @@ class _Raw(io.RawIOBase):
         return os.isatty(0)
 
     def readinto(self, buffer: Any) -> int:
-        pump.wait(None, [(0, select.POLLIN)])
-        octets = os.read(0, len(buffer))
+        if not self.pending:
+            pump.wait(None, [(0, select.POLLIN)])
+            self.pending = os.read(0, 4096)
+        octets, self.pending = self.pending[:len(buffer)], self.pending[len(buffer):]
         buffer[:len(octets)] = octets
         return len(octets)
 
 
 class Stdin(io.TextIOBase):
-    """Reads no more than it must, so that poll() says what is there."""
+    """Gives letter by letter, so that poll() says what is there."""
 
     def __init__(self) -> None:
         self.raw = _Raw()
@@ -215,6 +220,10 @@ class Poll:
         self._things.pop(self._fd(thing), None)
 
     def poll(self, timeout: float = -1, /) -> List[Tuple[Any, int]]:
+        stdin = self._things.get(0, (None, 0))
+        if stdin[1] & select.POLLIN and getattr(getattr(sys.stdin, "raw", None), "pending", b""):
+            pump.run()
+            return [(stdin[0], select.POLLIN)]
         ready = pump.wait(None if timeout is None or timeout < 0 else timeout / 1000,
                           [(fd, events) for fd, (_, events) in self._things.items()])
         return [(self._things[fd][0], events) for fd, events in ready]
