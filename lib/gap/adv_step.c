@@ -368,6 +368,10 @@ static void step_refused(struct bl_advertiser *a, uint64_t now, const struct bl_
         return;
     }
     set->sending = 0;
+    if (asked->kind == ADV_ASK_PARAMS) /* one that kept silent may have taken them */
+        set->params_told = 0;
+    if (asked->kind == ADV_ASK_ADDR)
+        set->addr_told = (struct bl_addr){0};
     if (asked->kind == ADV_ASK_DATA)
         set->data_told = 0;
     if (asked->kind == ADV_ASK_RESP)

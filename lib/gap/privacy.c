@@ -437,7 +437,9 @@ void bl_privacy_reply(struct bl_privacy *p, uint64_t now, const struct bl_hci_re
     }
     if (bl_addr_is_zero(&p->pending))
         return; /* of before a reset */
-    if (reply->status == 0) {
+    if (reply->lost) {
+        p->shared = privacy_none; /* nobody knows which one it has: it is told once more */
+    } else if (reply->status == 0) {
         p->shared = p->pending;
         p->refused = false;
     } else {

@@ -483,6 +483,47 @@ START_TEST(random_histories_on_an_extended_controller_keep_the_rules)
 }
 END_TEST
 
+/* Parameters of a public advertisement that may have been taken are not used for a private one.
+ * _i: whether an address of its own, of another kind, is what may have been taken. */
+START_TEST(what_may_have_been_taken_is_told_anew)
+{
+    const struct bl_adv_params private = {.interval_us = 100000, .addr_mode = BL_ADDR_MODE_RPA},
+                               other = {.interval_us = 100000, .addr_mode = BL_ADDR_MODE_STATIC};
+    uint16_t what = _i ? BL_CMD_LE_SET_ADV_SET_RANDOM_ADDRESS : BL_CMD_LE_SET_EXT_ADV_PARAMS;
+    const struct fake_cmd *cmd;
+    uint16_t mine, ignored;
+    unsigned told = 0;
+    bl_op op;
+
+    struct gap_world *w = gap_world_new(true);
+    w->hci->caps.adv_sets = 1;
+    w->radio.config.irk[0] = 1;
+    gap_world_ready(w);
+    mine = gap_world_started(w, &private);
+    ck_assert_uint_ne(mine, 0);
+    ck_assert_int_eq(bl_advertiser_start(&w->adv, w->now, 0, &other, &ignored, &op), 0);
+    w->now = bl_advertiser_deadline(&w->adv); /* the other one's turn */
+    bl_advertiser_tick(&w->adv, w->now);
+    for (unsigned lost = 0, n = 0; n < 30; n++) {
+        gap_world_step(w);
+        if (!(cmd = fake_hci_take(w->hci)))
+            break;
+        bool mine_again = lost == 3 && cmd->opcode == what;
+        told += mine_again;
+        if (cmd->opcode == what && lost < 3) {
+            lost++;
+            gap_world_lose(w, cmd);
+        } else {
+            gap_world_answer(w, cmd, 0);
+        }
+    }
+    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(w->adv.sets[0].on, mine);
+    ck_assert(w->adv.sets[0].enabled);
+    gap_world_free(w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("adv_step");
@@ -494,6 +535,7 @@ int main(void)
     tcase_add_loop_test(c, random_histories_with_a_bad_legacy_controller_end_everything_once, 0, 3);
     tcase_add_loop_test(c, random_histories_with_a_bad_extended_controller_end_everything_once, 0,
                         3);
+    tcase_add_loop_test(c, what_may_have_been_taken_is_told_anew, 0, 2);
     suite_add_tcase(suite, c);
     return gap_world_main(suite);
 }
