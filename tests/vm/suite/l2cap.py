@@ -59,14 +59,14 @@ class End:
         self.socket.close()
 
     async def _ready(self, events):
-        """Until poll() says one of these; returns what it said."""
+        """Until poll() says one of these."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         add, remove = ((loop.add_writer, loop.remove_writer) if events & select.POLLOUT else
                        (loop.add_reader, loop.remove_reader))
         add(self.socket, lambda: done.done() or done.set_result(None))
         try:
-            await asyncio.wait_for(done, 30)
+            await done  # not by wait_for(), which may swallow a cancellation
         finally:
             remove(self.socket)
 
