@@ -225,6 +225,17 @@ async def test_passkey_action_display_and_input(a, b):
     assert await b.irq(ENCRYPTION_UPDATE) == (cb, True, True, True, 16)
 
 
+async def test_passkey_action_none(a, b):
+    """Where there is nothing to ask, nothing is."""
+    await secure(a, b)
+    ca, cb = await connect(a, b)
+    await b.do(f"ble.gap_pair({cb})")
+    await b.irq(ENCRYPTION_UPDATE)
+    assert PASSKEY_ACTION not in a.order + b.order
+    with raises(Failed, "OSError"):
+        await b.do(f"ble.gap_passkey({cb}, 0, 0)")
+
+
 async def test_passkey_action_numeric_comparison(a, b):
     await secure(a, b, mitm=True, le_secure=True, io=1)
     ca, cb = await connect(a, b)

@@ -358,5 +358,55 @@ async def test_the_handles_of_services_and_their_descriptors(a, b):
         await a.do(f"ble.gatts_read({first})")
 
 
+async def test_each_flag_says_what_a_client_may(a, b):
+    await active(a, b)
+    names = ("BROADCAST READ WRITE_NO_RESPONSE WRITE NOTIFY INDICATE AUTHENTICATED_SIGNED_WRITE AUX_WRITE "
+             "READ_ENCRYPTED READ_AUTHENTICATED READ_AUTHORIZED WRITE_ENCRYPTED WRITE_AUTHENTICATED "
+             "WRITE_AUTHORIZED").split()
+    handles = (await a.do("ble.gatts_register_services([(UUID(0x180d), [(UUID(0x2a37), bluetooth.FLAG_READ | "
+                          f"bluetooth.FLAG_WRITE | getattr(bluetooth, 'FLAG_' + n)) for n in {names}])])"))[0]
+    at = dict(zip(names, handles))
+    _, cb = await connect(a, b)
+    await b.do(f"ble.gattc_discover_characteristics({cb}, 1, 0xffff, UUID(0x2a37))")
+    for bit, name in enumerate(names):
+        properties = (await b.irq(GATTC_CHARACTERISTIC_RESULT))[3]
+        assert properties == READ | WRITE | (1 << bit if bit < 7 else 0x80 if bit == 7 else 0), name
+    refused = {"READ_ENCRYPTED": 0x05, "READ_AUTHENTICATED": 0x05}
+    for name in names:
+        await b.do(f"ble.gattc_read({cb}, {at[name]})")
+        status = (await b.irq(GATTC_READ_DONE))[2]
+        assert (status in (0x05, 0x0f)) == (name in refused) and (status == 0) != (name in refused), name
+        await b.do(f"ble.gattc_write({cb}, {at[name]}, b'', 1)")
+        status = (await b.irq(GATTC_WRITE_DONE))[2]
+        wanted = {"WRITE_ENCRYPTED": (0x05, 0x0f), "WRITE_AUTHENTICATED": (0x05, 0x0f),
+                  "WRITE_AUTHORIZED": (0x08,)}.get(name, (0,))
+        assert status in wanted, (name, status)
+    # Without a handler nobody authorizes.
+    await a.do("ble.irq(None)")
+    for name, status in ("READ", 0), ("READ_AUTHORIZED", 8):
+        await b.do(f"ble.gattc_read({cb}, {at[name]})")
+        assert await b.irq(GATTC_READ_DONE) == (cb, at[name], status)
+
+
+async def test_each_adv_type(a, b):
+    await a.do("ble.config(addr_mode=1)")
+    await active(a, b)
+    kind, addr = await mac(b)
+    me = ":".join(f"{o:02X}" for o in addr)
+    ours = []
+    for adv_type, options in ((0, {}), (2, {"connectable": Variant("b", False)}),
+                              (3, {"connectable": Variant("b", False), "scannable": Variant("b", False)}),
+                              (1, {"directed": Variant("(ys)", [kind, me])}),
+                              (4, {"resp_data": Variant("ay", b"\x02\x0a\x00")})):
+        await a.daemon.call("Broadcaster1", "Advertise", "ua{sv}", 20000, options)
+        await b.do("ble.gap_scan(0, 30000, 30000, True)")
+        found = await b.irq(SCAN_RESULT, lambda *d: d[2] == adv_type)
+        await b.do("ble.gap_scan(None)")
+        await b.irq(SCAN_DONE)
+        await a.daemon.call("Broadcaster1", "StopAdvertising", "y", 255)
+        ours.append(found[:2])
+    assert ours == [await mac(a)] * 5 and ours[0][0] == 1
+
+
 if __name__ == "__main__":
     main(*[f for name, f in list(globals().items()) if name.startswith("test_")])

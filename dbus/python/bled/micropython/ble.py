@@ -177,6 +177,10 @@ class BLE:
             places.append(place)
         handles = daemon.call("GattServer1.RegisterServices", services)
         self._events.buffers.clear()
+        self._events.authorized = {
+            handle for (_, made), given in zip(services, handles) for handle, flags in zip(
+                given, [f for _, f, own in made for f in (f, *(flags for _, flags in own))])
+            if flags & Flag.READ_AUTHORIZED}
         return [tuple(given[at] + behind for at, behind in place)
                 for given, place in zip(handles, places)]
 

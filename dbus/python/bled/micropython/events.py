@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ..blocking import Daemon
 from ..core import Client, Signal
@@ -48,6 +48,7 @@ IRQ_GET_SECRET = 29
 IRQ_SET_SECRET = 30
 IRQ_PASSKEY_ACTION = 31
 
+UNAUTHORIZED = 0x08  # ATT: what nobody is there to authorize
 UNLIKELY = 0x0e  # ATT: what a handler returns that is no ATT error
 NO_RESOURCES = 4  # L2CAP: a channel that the handler rejects
 ANSWER_S = 4.0  # before the daemon loses patience, which would refuse the read
@@ -130,6 +131,7 @@ class Events:
         self.handler: Optional[Handler] = None
         self.buffers: Dict[int, Buffer] = {}
         self.written: Optional[Tuple[int, bytes]] = None  # the write that is being told of
+        self.authorized: Set[int] = set()  # handles that nobody may read unasked
         self.mtu: Dict[int, int] = {}
         self.exchanged: Dict[int, bool] = {}
         self.provides = False  # the daemon has been told that the program keeps the bonds
@@ -154,6 +156,8 @@ class Events:
         on("Link1.Disconnected", self._ended)
         on("GattServer1.Written", lambda *args: self._written(daemon, *args))
         on("GattServer1.ReadRequested", lambda *args: self._read(daemon, *args))
+        on("GattServer1.WriteRequested", lambda request, *_: daemon.tell(
+            "GattServer1.Reply", (request, UNAUTHORIZED), {}))  # MicroPython has no event for it
         on("L2cap1.Accept", lambda *args: self._accept(daemon, *args))
         on("Pairing1.PairingFailed", lambda conn, _: self._unpaired(client, conn))
         on("Pairing1.SecretRequested", lambda *args: self._get_secret(daemon, *args))
@@ -168,6 +172,7 @@ class Events:
         self.mtu.clear()
         self.exchanged.clear()
         self.buffers.clear()
+        self.authorized.clear()
         self.provides, self.loaded, self._reports = False, True, 0
 
     # In the daemon's thread
@@ -223,9 +228,10 @@ class Events:
                         {} if status or not buffer else {"value": buffer.octets})
         if not request:
             return self.post(IRQ_GATTS_READ_REQUEST, conn, handle)
-        timer = daemon.loop.call_later(ANSWER_S, answer, 0) if self.handler else None
+        default = UNAUTHORIZED if handle in self.authorized else 0
+        timer = daemon.loop.call_later(ANSWER_S, answer, default) if self.handler else None
         if not self.handler:
-            return answer(0)
+            return answer(default)
         self.post(IRQ_GATTS_READ_REQUEST, conn, handle,
                   then=lambda result: self._soon(daemon, answer, result))
 

@@ -220,10 +220,10 @@ class Poll:
         self._things.pop(self._fd(thing), None)
 
     def poll(self, timeout: float = -1, /) -> List[Tuple[Any, int]]:
-        stdin = self._things.get(0, (None, 0))
-        if stdin[1] & select.POLLIN and getattr(getattr(sys.stdin, "raw", None), "pending", b""):
+        stdin, wanted = self._things.get(0, (None, 0))
+        if wanted & select.POLLIN and isinstance(stdin, Stdin) and stdin.raw.pending:
             pump.run()
-            return [(stdin[0], select.POLLIN)]
+            return [(stdin, select.POLLIN)]
         ready = pump.wait(None if timeout is None or timeout < 0 else timeout / 1000,
                           [(fd, events) for fd, (_, events) in self._things.items()])
         return [(self._things[fd][0], events) for fd, events in ready]
