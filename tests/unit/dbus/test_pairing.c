@@ -503,6 +503,36 @@ START_TEST(answer_to_an_earlier_question_is_none_to_the_next)
 }
 END_TEST
 
+/* Its library never answers Ping: the question is open for its time and no longer; and nothing of
+ * it is left when the controller goes or the connection ends. */
+START_TEST(who_never_reads_is_not_waited_for)
+{
+    attend(":1.9", false);
+    for (unsigned n = 0; n < 4; n++) {
+        unsigned before = rig.host.smp.refusals;
+        asked_unread(BL_PASSKEY_COMPARE, 111111 + n);
+        rig.now += 29999999;
+        bus_tick(rig.bus, rig.now);
+        rig_run_deaf(&rig);
+        ck_assert_uint_eq(rig.host.smp.refusals, before);
+        rig.now++;
+        bus_tick(rig.bus, rig.now);
+        rig_run_deaf(&rig);
+        ck_assert_uint_eq(rig.host.smp.refusals, before + 1);
+        ck_assert(list_empty(&pairing_of(rig.a)->prompts));
+    }
+    asked_unread(BL_PASSKEY_COMPARE, 222222);
+    if (_i)
+        bus_adapter_event(
+            rig.a, &(struct bl_event){.kind = BL_EV_DISCONNECTED, .disconnected = {.conn = 1}});
+    else
+        bus_adapter_event(rig.a, &(struct bl_event){.kind = BL_EV_FAILED, .failed = {"it died."}});
+    ck_assert(list_empty(&pairing_of(rig.a)->prompts));
+    ck_assert(list_empty(&pairing_of(rig.a)->asked));
+    rig_run(&rig); /* the answers of all that, which nobody waits for */
+}
+END_TEST
+
 /* Its library answers Ping before its program is given the signal that follows: an answer that the
  * signal brought about is never early. */
 START_TEST(first_question_of_a_connection_can_be_answered_at_once)
@@ -859,6 +889,7 @@ int main(void)
     tcase_add_test(t, keys_pressed_are_told_by_who_is_asked_and_to_who_shows);
     tcase_add_test(t, keys_pressed_by_who_was_not_asked_are_refused);
     tcase_add_loop_test(t, answer_to_an_earlier_question_is_none_to_the_next, 0, 4);
+    tcase_add_loop_test(t, who_never_reads_is_not_waited_for, 0, 2);
     tcase_add_test(t, first_question_of_a_connection_can_be_answered_at_once);
     tcase_add_test(t, who_was_asked_before_does_not_answer_for_who_is_asked_now);
     tcase_add_test(t, another_connection_of_the_same_number_begins_anew);
