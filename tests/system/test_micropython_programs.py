@@ -49,7 +49,7 @@ async def test_the_examples_of_the_documentation_run():
 
 
 LENIENT = r"""
-import struct, ujson, json, ubinascii, uos, sys, gc
+import struct, ujson, json, ubinascii, uos, os, sys, gc
 from micropython import const
 import micropython, machine, bluetooth
 _X = const(5)
@@ -68,6 +68,8 @@ print(isinstance(Big(b"1"), bytearray), Big(b"12")[1])
 try: 1 // 0
 except Exception as e: sys.print_exception(e)
 gc.collect(); gc.mem_free()
+assert bytes(memoryview("abc")[1:]) == b"bc" and isinstance(memoryview(b""), memoryview)
+assert uos is os and [len(e) for e in os.ilistdir("/")][0] == 4
 sys.exit(len(sys.argv))
 """
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What MicroPython lets pass and CPython does not, for the program and the modules beside it alone.
 
-They get builtins of their own, and modules `struct`, `json` and `select` of their own: bytes from
-struct.pack can have a str added, bytearray takes items modulo 256, json writes bytes as strings,
-annotations are not evaluated, waiting for standard input and looping on nothing lets handlers run.
+They get builtins of their own, and modules `struct`, `json`, `os` and `select` of their own: bytes from
+struct.pack can have a str added, bytearray takes items modulo 256, a str is octets where those are
+wanted, json writes bytes as strings, annotations are not evaluated, waiting for standard input and
+looping on nothing lets handlers run.
 """
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ import struct
 import sys
 import sysconfig
 import types
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .ports import idle
 from .pump import pump
@@ -115,6 +116,25 @@ class Array(bytearray, metaclass=_AnyArray):
 
 
 Array.__name__ = Array.__qualname__ = "bytearray"
+
+
+class _AnyView(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return isinstance(thing, memoryview)
+
+    def __call__(cls, thing: Any) -> memoryview:
+        return memoryview(_octets(thing))
+
+
+class View(metaclass=_AnyView):
+    """memoryview, of text too."""
+
+
+def _ilistdir(path: str = ".") -> Iterator[Tuple[str, int, int, int]]:
+    """(name, type, inode, size) of each."""
+    for entry in os.scandir(path or "."):
+        stat = entry.stat()
+        yield entry.name, stat.st_mode & 0xf000, stat.st_ino, stat.st_size
 
 
 def _plain(thing: Any) -> str:
@@ -267,11 +287,12 @@ def modules() -> Dict[str, types.ModuleType]:
         return json.dumps(thing, **options)
     return {"struct": _like(struct, pack=pack, pack_into=pack_into),
             "json": _like(json, dump=dump, dumps=dumps),
+            "os": _like(os, ilistdir=_ilistdir),
             "select": _like(select, poll=Poll, select=_select)}
 
 
 #: The builtins of the program.
-BUILTINS: Dict[str, Any] = {**vars(builtins), "bytearray": Array, "input": _input,
+BUILTINS: Dict[str, Any] = {**vars(builtins), "bytearray": Array, "memoryview": View, "input": _input,
                             "__bled_idle__": idle}
 #: What its modules find in place of CPython's.
 MODULES: Dict[str, types.ModuleType] = {}
