@@ -30,14 +30,28 @@ int ctl_error(const char *what, int r, const sd_bus_error *error)
     if (strcmp(name, SD_BUS_ERROR_SERVICE_UNKNOWN) == 0 ||
         strcmp(name, SD_BUS_ERROR_NAME_HAS_NO_OWNER) == 0)
         return ctl_fail(CTL_NO_DAEMON, "bled is not running here (`systemctl start bled`)");
+    /* the bus says NoReply of who has gone, sd-bus of who has not answered in time */
+    if (strcmp(name, SD_BUS_ERROR_NO_REPLY) == 0 && !strstr(text, "timed out"))
+        return ctl_fail(CTL_NO_DAEMON, "%s: bled has gone", what);
+    /* bled's own refusals say whose something is; the bus's speak of rules */
+    if (strcmp(name, SD_BUS_ERROR_ACCESS_DENIED) == 0 &&
+        (strncmp(text, "Rejected send", 13) == 0 || strstr(text, "not authorized")))
+        return ctl_fail(CTL_NO_DAEMON,
+                        "%s: this user may not use bled (root and group bluetooth may)", what);
+    if (strcmp(name, SD_BUS_ERROR_UNKNOWN_OBJECT) == 0)
+        return ctl_fail(CTL_NOT_FOUND, "%s: bled has no such adapter (`bledctl status`)", what);
+    if (strncmp(text, what, strlen(what)) == 0) /* bled says what it was about, too */
+        text += strlen(what) + strspn(text + strlen(what), ": ");
     for (size_t b = 0; b < ARRAY_LEN(before); b++) {
         size_t n = strlen(before[b]);
         for (size_t i = 0; strncmp(name, before[b], n) == 0 && i < ARRAY_LEN(STATUS); i++)
             if (strcmp(name + n, STATUS[i].error) == 0)
                 return ctl_fail(STATUS[i].status, "%s: %s", what, text);
     }
-    return ctl_fail(r == -ECONNRESET || r == -ENOTCONN ? CTL_NO_DAEMON : CTL_FAILED, "%s: %s", what,
-                    text);
+    return ctl_fail(r == -ECONNRESET || r == -ENOTCONN ? CTL_NO_DAEMON
+                    : r == -ETIMEDOUT                  ? CTL_TIMEOUT
+                                                       : CTL_FAILED,
+                    "%s: %s", what, text);
 }
 
 static int open_bus(struct ctl *c)
@@ -55,7 +69,7 @@ static int open_bus(struct ctl *c)
 }
 
 /* The daemon says which adapter is the usual one. */
-static int default_path(struct ctl *c)
+static int default_path(struct ctl *c, bool no_adapter)
 {
     _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -68,29 +82,33 @@ static int default_path(struct ctl *c)
     if (r < 0)
         return ctl_error("asking for the adapter", r, &error);
     if (strncmp(path, "/org/bled/", 10) != 0 || strlen(path) >= sizeof(c->path))
-        return ctl_fail(CTL_NOT_FOUND, "bled has no adapter");
+        return no_adapter ? CTL_OK : ctl_fail(CTL_NOT_FOUND, "bled has no adapter");
     strcpy(c->path, path);
     return CTL_OK;
 }
 
-int ctl_open(struct ctl *c)
+int ctl_open(struct ctl *c, bool no_adapter)
 {
-    int r = open_bus(c);
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    int active, r = open_bus(c);
 
     if (r < 0)
         return ctl_fail(CTL_NO_DAEMON, "there is no bus at %s: %s",
                         c->address ? c->address : "the system's address", strerror(-r));
     sd_bus_set_method_call_timeout(c->bus, CTL_LONG_US);
     if (!c->adapter)
-        return default_path(c);
+        return default_path(c, no_adapter);
     if (snprintf(c->path, sizeof(c->path), "/org/bled/%s", c->adapter) >= (int)sizeof(c->path) ||
         !sd_bus_object_path_is_valid(c->path))
         return ctl_fail(CTL_USAGE, "--adapter=%s: an adapter is named hci0, hci1, ...", c->adapter);
-    return CTL_OK;
+    r = sd_bus_get_property_trivial(c->bus, c->bus_name, c->path, CTL_ADAPTER, "Active", &error,
+                                    'b', &active);
+    return r < 0 ? ctl_error(c->adapter, r, &error) : CTL_OK;
 }
 
 void ctl_close(struct ctl *c)
 {
+    c->prompt.input = sd_event_source_unref(c->prompt.input);
     sd_bus_flush_close_unref(c->bus);
     c->bus = NULL;
     c->event = sd_event_unref(c->event);
@@ -170,8 +188,8 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 
     (void)s;
     (void)si;
-    c->interrupted = true;
-    return sd_event_exit(c->event, 0);
+    c->over = c->interrupted = true;
+    return 0;
 }
 
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -196,15 +214,21 @@ static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return 0;
 }
 
-int ctl_loop_init(struct ctl *c)
+static void block_signals(bool block)
 {
-    char match[256];
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+int ctl_loop_init(struct ctl *c)
+{
+    char match[256];
+
+    block_signals(true); /* as sd-event wants them */
     snprintf(match, sizeof(match),
              "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
              c->bus_name);
@@ -221,19 +245,28 @@ int ctl_loop_init(struct ctl *c)
                                       NULL, c);
     if (r >= 0)
         r = sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
+    block_signals(false);
     return r < 0 ? ctl_error("waiting for events", r, NULL) : CTL_OK;
 }
 
-int ctl_loop(struct ctl *c, int interrupted)
+int ctl_loop(struct ctl *c, int interrupted, const char *ready)
 {
-    int status = sd_event_loop(c->event);
+    int r = 0;
 
-    if (status < 0)
-        return ctl_error("waiting for events", status, NULL);
-    return c->interrupted ? interrupted : status;
+    block_signals(true);
+    if (ready)
+        ctl_progress(c, "%s", ready);
+    /* not sd_event_loop(), whose end closes the bus: there may be something to tidy up */
+    while (r >= 0 && !c->over && !ferror(stdout))
+        r = sd_event_run(c->event, UINT64_MAX);
+    if (r < 0)
+        return ctl_error("waiting for events", r, NULL);
+    return c->interrupted ? interrupted : c->status;
 }
 
 void ctl_loop_end(struct ctl *c, int status)
 {
-    (void)sd_event_exit(c->event, status);
+    if (!c->over)
+        c->status = status;
+    c->over = true;
 }

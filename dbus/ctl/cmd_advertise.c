@@ -63,8 +63,8 @@ static int append(struct advertise *a, sd_bus_message *m)
         r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "set", "y", (int)a->set, "connectable",
                                   "b", (int)!a->broadcast, "resume", "b", (int)a->resume,
                                   "duration_ms", "u", (uint32_t)a->seconds * 1000);
-    if (r >= 0 && a->name)
-        r = sd_bus_message_append(m, "{sv}", "name", "s", a->name);
+    if (r >= 0 && a->name && sd_bus_message_append(m, "{sv}", "name", "s", a->name) < 0)
+        return -EILSEQ;
     if (r >= 0 && a->n_services > 0) {
         r = sd_bus_message_open_container(m, 'e', "sv");
         if (r >= 0)
@@ -129,7 +129,7 @@ static int read_line(struct advertise *a, int argc, char **argv)
             a->resume = true;
             break;
         default:
-            return ctl_usage(argv[0], "no such option");
+            return ctl_usage_said(argv[0]);
         }
     return optind == argc ? CTL_OK : ctl_usage(argv[0], "%s is no option", argv[optind]);
 }
@@ -147,6 +147,8 @@ static int on_stopped(sd_bus_message *m, void *userdata, sd_bus_error *error)
     a->stopped = true;
     if (status == 0x401)
         ctl_progress(a->c, "The time is over.");
+    if (status == 0x405)
+        ctl_fail(0, "advertising has ended: %s", ctl_status_name(status));
     if (status != 0 && a->connections == 0)
         ctl_loop_end(a->c, status == 0x405 ? CTL_FAILED : CTL_OK);
     return 0;
@@ -203,12 +205,12 @@ int cmd_advertise(struct ctl *c, int argc, char **argv)
     int r = append(&a, m);
     if (r < 0) {
         sd_bus_message_unref(m);
-        return ctl_usage(argv[0], "--manufacturer is ID:HEX, as in 0xffff:0102");
+        return ctl_usage(argv[0], r == -EILSEQ ? "--name is no UTF-8"
+                                               : "--manufacturer is ID:HEX, as in 0xffff:0102");
     }
     status = ctl_send(c, "advertising", m, NULL);
     if (status != CTL_OK || a.keep)
         return status;
-    ctl_prompt_input(c);
-    ctl_progress(c, "Advertising; Ctrl-C ends it.");
-    return ctl_loop(c, CTL_OK);
+    ctl_prompt_input(c, false);
+    return ctl_loop(c, CTL_OK, "Advertising; Ctrl-C ends it.");
 }

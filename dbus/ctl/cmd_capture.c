@@ -10,6 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Whoever read it (wireshark, `head`) has gone. */
+static int on_reader(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+    (void)s;
+    (void)fd;
+    (void)events;
+    ctl_loop_end(userdata, CTL_OK);
+    return 0;
+}
+
 int cmd_capture(struct ctl *c, int argc, char **argv)
 {
     static const struct option options[] = {{"keys", no_argument, NULL, 'k'},
@@ -22,7 +32,7 @@ int cmd_capture(struct ctl *c, int argc, char **argv)
 
     while ((option = getopt_long(argc, argv, "s:", options, NULL)) != -1) {
         if (option == '?')
-            return ctl_usage(argv[0], "no such option");
+            return ctl_usage_said(argv[0]);
         if (option == 's' && !ctl_parse_number(optarg, UINT32_MAX, &snaplen))
             return ctl_usage(argv[0], "--snaplen is in octets");
         keys = keys || option == 'k';
@@ -39,6 +49,8 @@ int cmd_capture(struct ctl *c, int argc, char **argv)
     int status = ctl_attach(c, true);
     if (status == CTL_OK)
         status = ctl_loop_init(c);
+    if (status == CTL_OK) /* no event but the error that a pipe without a reader has */
+        (void)sd_event_add_io(c->event, NULL, fd, 0, on_reader, c);
     if (status == CTL_OK)
         status = ctl_message(c, CTL_ADAPTER, "StartCapture", &m);
     if (status == CTL_OK) {
@@ -48,15 +60,14 @@ int cmd_capture(struct ctl *c, int argc, char **argv)
                                       (uint32_t)snaplen);
         else if (r >= 0)
             r = sd_bus_message_append(m, "a{sv}", 1, "keys", "b", (int)keys);
-        if (r >= 0)
-            status = ctl_send(c, "capturing", m, NULL);
-        else
-            status = ctl_error("capturing", r, NULL);
+        if (r < 0)
+            sd_bus_message_unref(m);
+        status = r < 0 ? ctl_error("capturing", r, NULL) : ctl_send(c, "capturing", m, NULL);
     }
     if (status == CTL_OK) {
-        ctl_progress(c, "Capturing; Ctrl-C ends it.");
-        status = ctl_loop(c, CTL_OK);
-        (void)ctl_call(c, "ending the capture", CTL_ADAPTER, "StopCapture", NULL, "");
+        status = ctl_loop(c, CTL_OK, "Capturing; Ctrl-C ends it.");
+        if (status == CTL_OK)
+            status = ctl_call(c, "ending the capture", CTL_ADAPTER, "StopCapture", NULL, "");
     }
     if (!out)
         close(fd);

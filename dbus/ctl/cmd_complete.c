@@ -48,6 +48,17 @@ static void devices(struct ctl *c)
     }
 }
 
+static void adapters(struct ctl *c)
+{
+    int status = CTL_OK;
+    json_t *manager = ctl_properties(c, "/org/bled", "org.bled.Manager1", &status), *path;
+    size_t i;
+
+    json_array_foreach(json_object_get(manager, "Adapters"), i, path)
+        printf("%s\n", strrchr(json_string_value(path), '/') + 1);
+    json_decref(manager);
+}
+
 int cmd_complete(struct ctl *c, int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -58,7 +69,9 @@ int cmd_complete(struct ctl *c, int argc, char **argv)
                 printf("%s\n", ctl_commands[i].name);
     if (strcmp(what, "uuids") == 0)
         ctl_uuid_names(each_name);
-    if (strcmp(what, "devices") == 0 && ctl_open(c) == CTL_OK)
+    if (strcmp(what, "adapters") == 0 && ctl_open(c, true) == CTL_OK)
+        adapters(c);
+    if (strcmp(what, "devices") == 0 && ctl_open(c, false) == CTL_OK)
         devices(c);
     return CTL_OK;
 }

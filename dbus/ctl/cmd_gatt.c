@@ -169,10 +169,13 @@ static void print_value(const struct ctl *c, enum form form, const uint8_t *p, s
         number = number << 8 | p[i - 1];
     if (form == FORM_RAW)
         fwrite(p, 1, n, stdout);
-    else if (form == FORM_TEXT)
-        printf("%s\n", ctl_text(p, n));
-    else if (form == FORM_NUMBER)
+    else if (form == FORM_TEXT) {
+        ctl_text(stdout, p, n, CTL_ALL_COLUMNS);
+        putchar('\n');
+    } else if (form == FORM_NUMBER && n > 0 && n <= sizeof(number))
         printf("%llu\n", (unsigned long long)number);
+    else if (form == FORM_NUMBER)
+        ctl_fail(0, "a value of %zu octets is no number", n);
     else {
         ctl_hex(stdout, p, n, ' ');
         if (form == FORM_AUTO && is_text(p, n))
@@ -211,8 +214,10 @@ static int read_line(struct value_line *l, int argc, char **argv, const char *al
 
     *l = (struct value_line){.mode = 1};
     while ((option = getopt_long(argc, argv, "xtn:s:", FORMS, NULL)) != -1) {
-        if (option == '?' || !strchr(allowed, option))
-            return ctl_usage(argv[0], "no such option");
+        if (option == '?')
+            return ctl_usage_said(argv[0]);
+        if (!strchr(allowed, option))
+            return ctl_usage(argv[0], "it has not all the options of read and write: not this one");
         l->form = option == 'x'   ? FORM_HEX
                   : option == 't' ? FORM_TEXT
                   : option == 'N' ? FORM_NUMBER
@@ -220,8 +225,8 @@ static int read_line(struct value_line *l, int argc, char **argv, const char *al
                                   : l->form;
         l->mode = option == 'c' ? 0 : option == 'R' ? 2 : option == 'S' ? 3 : l->mode;
         l->indicate = l->indicate || option == 'i';
-        if (option == 'n' && !ctl_parse_number(optarg, UINT32_MAX, &l->count))
-            return ctl_usage(argv[0], "--count is a number");
+        if (option == 'n' && (!ctl_parse_number(optarg, UINT32_MAX, &l->count) || l->count == 0))
+            return ctl_usage(argv[0], "--count is 1 or more");
         if (option == 's' && (!ctl_parse_number(optarg, 8, &l->size) || l->size == 0))
             return ctl_usage(argv[0], "--size is 1 to 8 octets");
     }
@@ -258,7 +263,7 @@ int cmd_read(struct ctl *c, int argc, char **argv)
     if (r < 0)
         return ctl_error("reading", r, NULL);
     print_value(c, line.form, p, n, characteristic.value);
-    return CTL_OK;
+    return line.form == FORM_NUMBER && !c->json && (n == 0 || n > 8) ? CTL_FAILED : CTL_OK;
 }
 
 /* VALUE: hex, or with --text its octets, or with --number little-endian in --size octets. "-" is
@@ -273,7 +278,9 @@ static int read_value(const struct value_line *l, const char *text,
         size_t got = fread(out, 1, GATT_VALUE_MAX, stdin);
         if (!ferror(stdin) && fgetc(stdin) == EOF)
             return (int)got;
-        *status = ctl_fail(CTL_USAGE, "standard input has more than %d octets", GATT_VALUE_MAX);
+        *status = ferror(stdin) ? ctl_fail(CTL_FAILED, "standard input cannot be read")
+                                : ctl_fail(CTL_USAGE, "standard input has more than %d octets",
+                                           GATT_VALUE_MAX);
         return -1;
     }
     if (l->form == FORM_TEXT && strlen(text) <= GATT_VALUE_MAX) {
@@ -361,7 +368,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
     (void)error;
     if (sd_bus_message_read(m, "qq", &conn, &status) >= 0 && conn == s->conn)
         ctl_loop_end(s->c,
-                     ctl_fail(CTL_FAILED, "the connection has ended (0x%02x)", status & 0xffu));
+                     ctl_fail(CTL_FAILED, "the connection has ended: %s", ctl_status_name(status)));
     return 0;
 }
 
@@ -396,6 +403,5 @@ int cmd_subscribe(struct ctl *c, int argc, char **argv)
                           s.handle, bits, 0);
     if (status != CTL_OK)
         return status;
-    ctl_progress(c, "Subscribed; Ctrl-C ends it.");
-    return ctl_loop(c, CTL_OK);
+    return ctl_loop(c, CTL_OK, "Subscribed; Ctrl-C ends it.");
 }

@@ -38,9 +38,11 @@ static void print_adapter(const char *path, const json_t *p)
     json_t *features = json_object_get(p, "Features");
     char *list = ctl_value_text(features);
 
-    printf("%s: %s, \"%s\"\n", strrchr(path, '/') + 1,
-           json_is_true(json_object_get(p, "Active")) ? "active" : "not active",
-           text_of(p, "GapName"));
+    const char *name = text_of(p, "GapName");
+    printf("%s: %s, \"", strrchr(path, '/') + 1,
+           json_is_true(json_object_get(p, "Active")) ? "active" : "not active");
+    ctl_text(stdout, name, strlen(name), CTL_ALL_COLUMNS);
+    printf("\"\n");
     printf("  %-14s %s\n", "transport", text_of(p, "Transport"));
     print_address("identity", json_object_get(p, "Identity"));
     print_address("on the air", json_object_get(p, "Mac"));
@@ -87,12 +89,12 @@ int cmd_status(struct ctl *c, int argc, char **argv)
         return ctl_error("asking for clients", r, &error);
     }
     json_t *adapters = json_object();
+    if (!c->json)
+        printf("bled %s\n", text_of(manager, "Version"));
     json_array_foreach(json_object_get(manager, "Adapters"), i, path)
     {
         const char *at = json_string_value(path);
         json_t *p = ctl_properties(c, at, CTL_ADAPTER, &status);
-        if (p && !c->json && i == 0)
-            printf("bled %s\n", text_of(manager, "Version"));
         if (p && !c->json)
             print_adapter(at, p);
         if (p)
@@ -245,9 +247,9 @@ int cmd_config(struct ctl *c, int argc, char **argv)
             continue;
         char *text = ctl_value_text(value);
         if (!c->json && argc > 1)
-            printf("%s\n", text);
+            printf("%s\n", text ? text : "");
         else if (!c->json)
-            printf("%-16s %s\n", CONFIG[i].name, text);
+            printf("%-16s %s\n", CONFIG[i].name, text ? text : "");
         free(text);
         json_object_set(shown, CONFIG[i].name, value);
     }

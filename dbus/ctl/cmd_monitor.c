@@ -48,12 +48,20 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
     clock_gettime(CLOCK_REALTIME, &t);
     localtime_r(&t.tv_sec, &local);
     strftime(when, sizeof(when), "%H:%M:%S", &local);
+    json_t *code = json_object_get(all, "status");
+    if (json_is_integer(code))
+        json_object_set_new(all, "status_name",
+                            json_string(ctl_status_name((unsigned)json_integer_value(code))));
     if (c->json) {
         json_object_set_new(all, "time", json_real((double)t.tv_sec + (double)t.tv_nsec / 1e9));
         json_object_set_new(all, "object", json_string(sd_bus_message_get_path(m)));
         json_object_set_new(all, "event", json_string(member));
         ctl_json(all);
         return 0;
+    }
+    if (json_is_integer(code)) { /* the number is in its name */
+        json_object_set(all, "status", json_object_get(all, "status_name"));
+        json_object_del(all, "status_name");
     }
     char *text = ctl_value_text(all);
     printf("%s.%03ld %s %s %s\n", when, t.tv_nsec / 1000000,
@@ -68,12 +76,10 @@ int cmd_monitor(struct ctl *c, int argc, char **argv)
 {
     if (argc > 1)
         return ctl_usage(argv[0], "there are no arguments to it");
-    snprintf(c->path, sizeof(c->path),
-             "/org/bled"); /* all adapters', and objects' coming and going */
+    if (!c->adapter) /* all adapters', and objects' coming and going */
+        snprintf(c->path, sizeof(c->path), "/org/bled");
     int status = ctl_match(c, NULL, NULL, on_signal, c);
     if (status == CTL_OK)
         status = ctl_loop_init(c);
-    if (status == CTL_OK)
-        ctl_progress(c, "Listening; Ctrl-C ends it.");
-    return status == CTL_OK ? ctl_loop(c, CTL_OK) : status;
+    return status == CTL_OK ? ctl_loop(c, CTL_OK, "Listening; Ctrl-C ends it.") : status;
 }

@@ -41,6 +41,7 @@ static int on_paired(sd_bus_message *m, void *userdata, sd_bus_error *error)
     uint8_t key_size;
 
     (void)error;
+    ctl_prompt_over(p->c);
     if (e)
         ctl_loop_end(p->c, ctl_error("pairing", -sd_bus_message_get_errno(m), e));
     else if (sd_bus_message_read(m, "bbby", &encrypted, &authenticated, &bonded, &key_size) >= 0) {
@@ -68,9 +69,14 @@ static int on_failed(sd_bus_message *m, void *userdata, sd_bus_error *error)
     uint16_t conn, status;
 
     (void)error;
-    p->c->prompt = 0;
-    if (sd_bus_message_read(m, "qq", &conn, &status) >= 0)
-        fprintf(stderr, "bledctl: connection %u: pairing failed (0x%03x)\n", conn, status);
+    ctl_prompt_over(p->c);
+    if (sd_bus_message_read(m, "qq", &conn, &status) < 0)
+        return 0;
+    if (p->c->json)
+        ctl_json(json_pack("{s:s,s:i,s:i,s:s}", "event", "PairingFailed", "conn", conn, "status",
+                           status, "name", ctl_status_name(status)));
+    else
+        ctl_fail(0, "connection %u: pairing failed: %s", conn, ctl_status_name(status));
     return 0;
 }
 
@@ -117,10 +123,10 @@ static int read_line(struct pair_line *l, int argc, char **argv)
                 return ctl_usage(argv[0], "--io is display, yesno, keyboard, none or both");
             break;
         case 'p':
-            l->has_passkey = ctl_parse_number(optarg + strspn(optarg, "0"), 999999, &l->passkey) ||
-                             strspn(optarg, "0") == strlen(optarg);
-            if (!l->has_passkey)
+            l->has_passkey = true;
+            if (strlen(optarg) > 6 || strspn(optarg, "0123456789") != strlen(optarg) || !*optarg)
                 return ctl_usage(argv[0], "--passkey is up to six digits");
+            l->passkey = strtoul(optarg, NULL, 10);
             break;
         case 'S':
             if (!ctl_parse_number(optarg, 4, &l->security) || l->security < 2)
@@ -130,8 +136,12 @@ static int read_line(struct pair_line *l, int argc, char **argv)
             l->wait = true;
             break;
         default:
-            return ctl_usage(argv[0], "no such option");
+            return ctl_usage_said(argv[0]);
         }
+    if (l->wait &&
+        (l->has_mitm || l->has_bond || l->secure || l->io >= 0 || l->has_passkey || l->security))
+        return ctl_usage(
+            argv[0], "--wait goes by the adapter's settings (`bledctl config Io 4`), not options");
     return argc - optind == !l->wait
                ? CTL_OK
                : ctl_usage(argv[0], "one DEVICE is to be given, or --wait without");
@@ -189,14 +199,15 @@ int cmd_pair(struct ctl *c, int argc, char **argv)
     if (status == CTL_OK)
         status = ctl_loop_init(c);
     if (status == CTL_OK)
-        ctl_prompt_input(c);
+        ctl_prompt_input(c, !p.wait);
     if (status == CTL_OK && p.wait)
         status = ctl_call(c, "attending", PAIRING, "Attend", NULL, "a{sv}", 1, "draw", "b", 1);
     if (status == CTL_OK && !p.wait)
         status = call_pair(&p, &line);
-    if (status == CTL_OK && p.wait)
-        ctl_progress(c, "Waiting for others to pair; Ctrl-C ends it.");
-    return status == CTL_OK ? ctl_loop(c, p.wait ? CTL_OK : CTL_INTERRUPTED) : status;
+    if (status == CTL_OK)
+        status = ctl_loop(c, p.wait ? CTL_OK : CTL_INTERRUPTED,
+                          p.wait ? "Waiting for others to pair; Ctrl-C ends it." : "Pairing ...");
+    return status;
 }
 
 /* ---- bonds ---- */
@@ -243,13 +254,10 @@ int cmd_forget(struct ctl *c, int argc, char **argv)
     if (argc != 2 || !ctl_parse_addr(argv[1], &addr, &kind))
         return ctl_usage(argv[0], "one address of `bledctl bonds` is to be given");
     bl_addr_format(&addr, text);
-    if (!kind) {
-        struct ctl_device device;
-        c->stay = true;
-        int status = ctl_device(c, argv[1], &device);
+    if (!kind) { /* that of the bond: the air is of no help */
+        int status = ctl_bonded(c, &addr);
         if (status != CTL_OK)
             return status;
-        addr = device.addr;
     }
     return ctl_call(c, "forgetting", PAIRING, "DeleteBond", NULL, "ys", addr.type, text);
 }

@@ -12,6 +12,7 @@
 #include "gap/ad.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,8 +24,11 @@ enum {
     SCAN_BATCH_MS = 200,
     SCAN_DRAW_US = 500000,
     SCAN_LISTEN_US = 100000, /* all the time, as somebody is looking */
-    SCAN_UUIDS = 4,          /* shown of a device */
-    SCAN_NAME = 64,
+    SCAN_UUIDS = 16,         /* remembered of a device */
+    SCAN_LINES = 512,        /* of a terminal; more stay empty */
+    SCAN_NAME_COLUMNS = 20,
+    SCAN_LISTED = 16, /* values of one option */
+    SCAN_NO_RSSI = 127,
 };
 
 struct seen {
@@ -34,17 +38,29 @@ struct seen {
     uint16_t company;
     unsigned reports, n_uuids;
     struct bl_uuid uuids[SCAN_UUIDS];
-    char name[SCAN_NAME];
+    char *name; /* fit for a terminal; NULL: none */
     uint64_t last;
+};
+
+struct wanted { /* the options */
+    unsigned long seconds;
+    bool passive, coded, has_rssi;
+    const char *name;
+    char services[SCAN_LISTED][UUID_TEXT_LEN];
+    struct bl_addr addresses[2 * SCAN_LISTED];
+    uint16_t manufacturers[SCAN_LISTED];
+    size_t n_services, n_addresses, n_manufacturers;
+    int rssi;
 };
 
 struct scan {
     struct ctl *c;
-    bool table, passive;
-    unsigned long seconds;
+    struct wanted wanted;
+    bool table;
     struct seen *seen;
     size_t n, cap;
-    unsigned drawn; /* lines on the terminal that are ours */
+    size_t drawn;                      /* lines on the terminal that are ours, */
+    unsigned short widths[SCAN_LINES]; /* and how wide: a narrower terminal folds them */
     uint64_t reports;
 };
 
@@ -56,13 +72,28 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* The one that has not been heard for longest makes room: private addresses come and go. */
+static struct seen *forget_one(struct scan *s)
+{
+    struct seen *oldest = &s->seen[0];
+
+    for (size_t i = 1; i < s->n; i++)
+        if (s->seen[i].last < oldest->last)
+            oldest = &s->seen[i];
+    free(oldest->name);
+    return oldest;
+}
+
 static struct seen *find(struct scan *s, const struct bl_addr *addr)
 {
     for (size_t i = 0; i < s->n; i++)
         if (bl_addr_eq(&s->seen[i].addr, addr))
             return &s->seen[i];
-    if (s->n == SCAN_MOST)
-        return NULL;
+    if (s->n == SCAN_MOST) {
+        struct seen *d = forget_one(s);
+        *d = (struct seen){.addr = *addr};
+        return d;
+    }
     if (s->n == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 64;
         struct seen *more = reallocarray(s->seen, cap, sizeof(*more));
@@ -90,11 +121,20 @@ static void learn(struct seen *d, const uint8_t *data, size_t n)
     struct bl_ad_iter it = bl_ad_iter_make(data, n);
     struct bl_uuid uuid;
     const uint8_t *more;
-    size_t len;
+    size_t len, name_len;
+    char *name = NULL;
 
     bl_ad_parse(data, n, &info);
-    if (info.has_name)
-        snprintf(d->name, sizeof(d->name), "%s", ctl_text(info.name, info.name_len));
+    FILE *to = info.has_name ? open_memstream(&name, &name_len) : NULL;
+    if (to) {
+        size_t whole = 0; /* a NUL ends it */
+        while (whole < info.name_len && info.name[whole])
+            whole++;
+        ctl_text(to, info.name, whole, CTL_ALL_COLUMNS);
+        fclose(to);
+        free(d->name);
+        d->name = name;
+    }
     while (bl_ad_next_service(&it, &uuid))
         add_uuid(d, &uuid);
     it = bl_ad_iter_make(data, n);
@@ -112,7 +152,7 @@ static void print_line(const struct seen *d, uint8_t type, const uint8_t *data, 
 
     printf("%s %s %4d dBm %-15s", bl_addr_format(&d->addr, address), ctl_addr_kind(d->addr.type),
            d->rssi, type < ARRAY_LEN(types) ? types[type] : "extended");
-    if (d->name[0])
+    if (d->name && d->name[0])
         printf(" \"%s\"", d->name);
     for (unsigned i = 0; i < d->n_uuids; i++)
         printf(" %s", bl_uuid_format(&d->uuids[i], uuid));
@@ -131,7 +171,7 @@ static void print_json(const struct seen *d, uint8_t type, const uint8_t *data, 
     json_t *j = json_pack("{s:s,s:s,s:i,s:i,s:b,s:s,s:o,s:o}", "address",
                           bl_addr_format(&d->addr, address), "type", ctl_addr_kind(d->addr.type),
                           "rssi", d->rssi, "adv_type", type, "connectable", d->connectable, "name",
-                          d->name, "services", uuids, "data", ctl_json_hex(data, n));
+                          d->name ? d->name : "", "services", uuids, "data", ctl_json_hex(data, n));
     if (j && d->has_company)
         json_object_set_new(j, "manufacturer", json_integer(d->company));
     ctl_json(j);
@@ -142,51 +182,94 @@ static void print_json(const struct seen *d, uint8_t type, const uint8_t *data, 
 static int by_strength(const void *a, const void *b)
 {
     const struct seen *x = a, *y = b;
+    int first = x->rssi == SCAN_NO_RSSI ? INT8_MIN : x->rssi; /* unknown is not strong */
+    int second = y->rssi == SCAN_NO_RSSI ? INT8_MIN : y->rssi;
 
-    return x->rssi != y->rssi ? y->rssi - x->rssi : memcmp(x->addr.b, y->addr.b, 6);
+    return first != second ? second - first : memcmp(x->addr.b, y->addr.b, 6);
 }
 
-static void services_text(const struct seen *d, char *out, size_t n)
+static void put_services(FILE *to, const struct seen *d)
 {
     char uuid[UUID_TEXT_LEN];
-    size_t len = 0;
 
-    out[0] = '\0';
-    for (unsigned i = 0; i < d->n_uuids && len < n; i++) {
+    for (unsigned i = 0; i < d->n_uuids; i++) {
         const char *name = ctl_uuid_name(bl_uuid_format(&d->uuids[i], uuid));
-        len += (size_t)snprintf(out + len, n - len, "%s%s", i > 0 ? ", " : "", name ? name : uuid);
+        fprintf(to, "%s%s", i > 0 ? ", " : "", name ? name : uuid);
     }
     if (d->n_uuids == 0 && d->has_company)
-        snprintf(out, n, "company 0x%04x", d->company);
+        fprintf(to, "company 0x%04x", d->company);
+}
+
+static void put_device(FILE *to, const struct seen *d, uint64_t now)
+{
+    char address[ADDR_TEXT_LEN], rssi[8] = "?";
+    const char *name = d->name ? d->name : "";
+
+    if (d->rssi != SCAN_NO_RSSI)
+        snprintf(rssi, sizeof(rssi), "%d", d->rssi);
+    fprintf(to, "%-17s %-6s %4s %5u %3us  ", bl_addr_format(&d->addr, address),
+            ctl_addr_kind(d->addr.type), rssi, d->reports, (unsigned)((now - d->last) / 1000000));
+    unsigned used = ctl_text(to, name, strlen(name), SCAN_NAME_COLUMNS);
+    fprintf(to, "%*s ", (int)(SCAN_NAME_COLUMNS - used), "");
+    put_services(to, d);
+}
+
+/* One line of the table, cut where the terminal ends; d NULL: `text`. */
+static void draw_line(struct scan *s, const struct seen *d, uint64_t now, const char *text,
+                      unsigned columns)
+{
+    char *line = NULL;
+    size_t n;
+    FILE *to = open_memstream(&line, &n);
+
+    if (!to)
+        return;
+    if (d)
+        put_device(to, d, now);
+    else
+        fputs(text, to);
+    fclose(to);
+    /* not into the last column: terminals differ in where the cursor is then */
+    s->widths[s->drawn++] = (unsigned short)ctl_text(stdout, line, n, columns - 1);
+    putchar('\n');
+    free(line);
+}
+
+/* Back to the first line of ours, wherever a terminal that has become narrower has it now. */
+static void undraw(struct scan *s, unsigned columns)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < s->drawn; i++)
+        up += s->widths[i] ? (s->widths[i] + columns - 1u) / columns : 1;
+    if (up > 0)
+        printf("\033[%zuA", up);
+    printf("\r\033[J"); /* and all below away */
+    s->drawn = 0;
 }
 
 static void draw(struct scan *s)
 {
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    char address[ADDR_TEXT_LEN], services[160], line[512];
+    struct winsize size = {0};
     uint64_t now = now_us();
+    char text[96];
 
     (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    size_t rows = size.ws_row > 4 ? size.ws_row - 3u : 1, columns = size.ws_col ? size.ws_col : 80;
+    unsigned columns = size.ws_col > 1 ? size.ws_col : 80;
+    size_t lines = (size.ws_row ? size.ws_row : 24u) - 1u; /* the cursor has one */
+    lines = lines == 0 ? 1 : lines < SCAN_LINES ? lines : SCAN_LINES;
     qsort(s->seen, s->n, sizeof(*s->seen), by_strength);
-    if (s->drawn > 0)
-        printf("\033[%uA\r\033[J", s->drawn); /* up, and all below away */
-    snprintf(line, sizeof(line), "%-17s %-6s %4s %5s %4s  %-20s %s", "ADDRESS", "KIND", "RSSI",
-             "SEEN", "AGO", "NAME", "SERVICES");
-    printf("%.*s\n", (int)columns - 1, line);
-    s->drawn = 1;
-    for (size_t i = 0; i < s->n && i < rows; i++, s->drawn++) {
-        const struct seen *d = &s->seen[i];
-        services_text(d, services, sizeof(services));
-        snprintf(line, sizeof(line), "%-17s %-6s %4d %5u %3us  %-20.20s %s",
-                 bl_addr_format(&d->addr, address), ctl_addr_kind(d->addr.type), d->rssi,
-                 d->reports, (unsigned)((now - d->last) / 1000000), d->name, services);
-        printf("%.*s\n", (int)columns - 1, line);
-    }
-    if (s->n > rows) {
-        printf("... and %zu more\n", s->n - rows);
-        s->drawn++;
-    }
+    undraw(s, columns);
+    snprintf(text, sizeof(text), "%-17s %-6s %4s %5s %4s  %-*s %s", "ADDRESS", "KIND", "RSSI",
+             "SEEN", "AGO", SCAN_NAME_COLUMNS, "NAME", "SERVICES");
+    if (lines > 2)
+        draw_line(s, NULL, 0, text, columns);
+    size_t room = lines - s->drawn, shown = s->n <= room ? s->n : room > 1 ? room - 1 : room;
+    for (size_t i = 0; i < shown; i++)
+        draw_line(s, &s->seen[i], now, NULL, columns);
+    snprintf(text, sizeof(text), "... and %zu more", s->n - shown);
+    if (shown < s->n && s->drawn < lines)
+        draw_line(s, NULL, 0, text, columns);
     fflush(stdout);
 }
 
@@ -241,7 +324,8 @@ static int on_results(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r >= 0)
             r = sd_bus_message_exit_container(m);
     }
-    fflush(stdout);
+    if (!s->table)
+        fflush(stdout);
     return 0;
 }
 
@@ -262,6 +346,8 @@ static int on_extended(sd_bus_message *m, void *userdata, sd_bus_error *error)
     report(s, kind, address, 0xff, (int16_t)json_integer_value(json_object_get(r, "rssi")),
            json_is_true(json_object_get(r, "connectable")), data, n > 0 ? (size_t)n : 0);
     json_decref(r);
+    if (!s->table)
+        fflush(stdout);
     return 0;
 }
 
@@ -274,50 +360,70 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
     (void)error;
     if (e)
         ctl_loop_end(s->c, ctl_error("scan", -sd_bus_message_get_errno(m), e));
-    else if (s->seconds > 0)
+    else if (s->wanted.seconds > 0)
         ctl_loop_end(s->c, CTL_OK);
+    return 0;
+}
+
+/* Without a time that has passed: the controller is gone, or has been taken down. */
+static int on_done(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    struct scan *s = userdata;
+
+    (void)m;
+    (void)error;
+    if (s->wanted.seconds == 0)
+        ctl_loop_end(s->c,
+                     ctl_fail(CTL_FAILED, "the scan has ended: the controller is not active"));
     return 0;
 }
 
 /* ---- the command ---- */
 
-static int append_filter(sd_bus_message *m, int option, const char *text)
+/* One option of the line; NULL, or what is wrong with it. */
+static const char *option_of(struct wanted *w, int option, const char *text)
 {
-    char uuid[UUID_TEXT_LEN];
     unsigned long number;
     struct bl_addr addr;
     bool kind;
 
     switch (option) {
+    case 't':
+        return ctl_parse_number(text, 86400, &w->seconds) ? NULL : "is in seconds, up to 86400";
     case 's':
-        if (!ctl_uuid_parse(text, uuid))
-            return -1;
-        return sd_bus_message_append(m, "{sv}", "services", "as", 1, uuid);
-    case 'n':
-        return sd_bus_message_append(m, "{sv}", "name_prefix", "s", text);
+        return w->n_services < SCAN_LISTED && ctl_uuid_parse(text, w->services[w->n_services++])
+                   ? NULL
+                   : "is a UUID or the name of one; 16 at most";
     case 'A':
-        if (!ctl_parse_addr(text, &addr, &kind))
-            return -1;
-        bl_addr_format(&addr, uuid);
-        if (kind)
-            return sd_bus_message_append(m, "{sv}", "addresses", "a(ys)", 1, addr.type, uuid);
-        return sd_bus_message_append(m, "{sv}", "addresses", "a(ys)", 2, 0, uuid, 1, uuid);
+        if (w->n_addresses == ARRAY_LEN(w->addresses) || !ctl_parse_addr(text, &addr, &kind))
+            return "is an address; 16 at most";
+        if (!kind)
+            addr.type = ADDR_PUBLIC;
+        w->addresses[w->n_addresses++] = addr;
+        if (!kind)
+            addr.type = ADDR_RANDOM;
+        w->addresses[w->n_addresses++] = addr;
+        return NULL;
     case 'm':
-        if (!ctl_parse_number(text, 0xffff, &number))
-            return -1;
-        return sd_bus_message_append(m, "{sv}", "manufacturers", "aq", 1, (unsigned)number);
+        if (w->n_manufacturers == SCAN_LISTED || !ctl_parse_number(text, 0xffff, &number))
+            return "is a company's number, as 0x004c; 16 at most";
+        w->manufacturers[w->n_manufacturers++] = (uint16_t)number;
+        return NULL;
     case 'r':
-        if (!ctl_parse_number(text + (text[0] == '-'), 127, &number))
-            return -1;
-        return sd_bus_message_append(m, "{sv}", "rssi_min", "n",
-                                     text[0] == '-' ? -(int)number : (int)number);
+        if (!ctl_parse_number(text + (text[0] == '-'), text[0] == '-' ? 127 : 20, &number))
+            return "is in dBm, -127 to 20";
+        w->rssi = text[0] == '-' ? -(int)number : (int)number;
+        w->has_rssi = true;
+        return NULL;
     default:
-        return 0;
+        w->name = option == 'n' ? text : w->name;
+        w->passive = w->passive || option == 'p';
+        w->coded = w->coded || option == 'c';
+        return NULL;
     }
 }
 
-/* The call, from the command line. Negative with *status said. */
-static int build(struct scan *s, int argc, char **argv, sd_bus_message *m, int *status)
+static int read_line(struct wanted *w, int argc, char **argv)
 {
     static const struct option options[] = {{"time", required_argument, NULL, 't'},
                                             {"passive", no_argument, NULL, 'p'},
@@ -328,37 +434,80 @@ static int build(struct scan *s, int argc, char **argv, sd_bus_message *m, int *
                                             {"rssi", required_argument, NULL, 'r'},
                                             {"coded", no_argument, NULL, 'c'},
                                             {NULL, 0, NULL, 0}};
-    int option, active = 1, coded = 0;
+    int option;
 
-    /* the time comes first in the message: the line is read twice */
     while ((option = getopt_long(argc, argv, "t:ps:n:A:m:r:", options, NULL)) != -1) {
-        if (option == '?' || (option == 't' && !ctl_parse_number(optarg, 86400, &s->seconds))) {
-            *status = ctl_usage(argv[0], option == '?' ? "no such option"
-                                                       : "--time is in seconds, up to 86400");
-            return -1;
-        }
-        active = active && option != 'p';
-        coded = coded || option == 'c';
+        const char *why = option == '?' ? NULL : option_of(w, option, optarg);
+        if (option == '?')
+            return ctl_usage_said(argv[0]);
+        for (size_t i = 0; why && i < ARRAY_LEN(options) - 1; i++)
+            if (options[i].val == option)
+                return ctl_usage(argv[0], "--%s=%s: it %s", options[i].name, optarg, why);
     }
-    if (optind != argc) {
-        *status = ctl_usage(argv[0], "%s is no option", argv[optind]);
-        return -1;
-    }
-    int r = sd_bus_message_append(m, "u", (uint32_t)s->seconds * 1000);
+    return optind == argc ? CTL_OK : ctl_usage(argv[0], "%s is no option", argv[optind]);
+}
+
+/* {sv} with a list of n in it; `each` appends one of `items`. */
+static int append_list(sd_bus_message *m, const char *key, const char *type, const char *one,
+                       int (*each)(sd_bus_message *m, const struct wanted *w, size_t i),
+                       const struct wanted *w, size_t n)
+{
+    if (n == 0)
+        return 0;
+    int r = sd_bus_message_open_container(m, 'e', "sv");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "s", key);
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'v', type);
+    if (r >= 0)
+        r = sd_bus_message_open_container(m, 'a', one);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = each(m, w, i);
+    for (int i = 0; r >= 0 && i < 3; i++)
+        r = sd_bus_message_close_container(m);
+    return r;
+}
+
+static int each_service(sd_bus_message *m, const struct wanted *w, size_t i)
+{
+    return sd_bus_message_append(m, "s", w->services[i]);
+}
+
+static int each_address(sd_bus_message *m, const struct wanted *w, size_t i)
+{
+    char text[ADDR_TEXT_LEN];
+
+    return sd_bus_message_append(m, "(ys)", w->addresses[i].type,
+                                 bl_addr_format(&w->addresses[i], text));
+}
+
+static int each_manufacturer(sd_bus_message *m, const struct wanted *w, size_t i)
+{
+    return sd_bus_message_append(m, "q", (unsigned)w->manufacturers[i]);
+}
+
+static int build(const struct wanted *w, sd_bus_message *m)
+{
+    int r = sd_bus_message_append(m, "u", (uint32_t)w->seconds * 1000);
+
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "{sv}");
     if (r >= 0)
-        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "active", "b", active, "batch_ms", "u",
-                                  SCAN_BATCH_MS, "interval_us", "u", SCAN_LISTEN_US, "window_us",
-                                  "u", SCAN_LISTEN_US);
-    if (r >= 0 && coded)
+        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "active", "b", (int)!w->passive,
+                                  "batch_ms", "u", SCAN_BATCH_MS, "interval_us", "u",
+                                  SCAN_LISTEN_US, "window_us", "u", SCAN_LISTEN_US);
+    if (r >= 0 && w->coded)
         r = sd_bus_message_append(m, "{sv}", "phys", "as", 2, "1m", "coded");
-    optind = 0;
-    while (r >= 0 && (option = getopt_long(argc, argv, "t:ps:n:A:m:r:", options, NULL)) != -1)
-        if ((r = append_filter(m, option, optarg)) == -1) {
-            *status = ctl_usage(argv[0], "%s makes no sense there", optarg);
-            return -1;
-        }
+    if (r >= 0 && w->name)
+        r = sd_bus_message_append(m, "{sv}", "name_prefix", "s", w->name);
+    if (r >= 0 && w->has_rssi)
+        r = sd_bus_message_append(m, "{sv}", "rssi_min", "n", w->rssi);
+    if (r >= 0)
+        r = append_list(m, "services", "as", "s", each_service, w, w->n_services);
+    if (r >= 0)
+        r = append_list(m, "addresses", "a(ys)", "(ys)", each_address, w, w->n_addresses);
+    if (r >= 0)
+        r = append_list(m, "manufacturers", "aq", "q", each_manufacturer, w, w->n_manufacturers);
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -372,39 +521,46 @@ static int listen_to(struct scan *s)
     if (status == CTL_OK)
         status = ctl_match(c, observer, "ExtendedScanResult", on_extended, s);
     if (status == CTL_OK)
+        status = ctl_match(c, observer, "ScanDone", on_done, s);
+    if (status == CTL_OK)
         status = ctl_loop_init(c);
     if (status != CTL_OK || !s->table)
         return status;
-    sd_event_now(c->event, CLOCK_MONOTONIC, &now);
-    return sd_event_add_time(c->event, NULL, CLOCK_MONOTONIC, now, 10000, on_draw, s) < 0
-               ? CTL_FAILED
-               : CTL_OK;
+    (void)setvbuf(stdout, NULL, _IOFBF, 0); /* a table at a time, so that it does not flicker */
+    (void)sd_event_now(c->event, CLOCK_MONOTONIC, &now);
+    int r = sd_event_add_time(c->event, NULL, CLOCK_MONOTONIC, now, 10000, on_draw, s);
+    return r < 0 ? ctl_error("scan", r, NULL) : CTL_OK;
 }
 
 int cmd_scan(struct ctl *c, int argc, char **argv)
 {
-    struct scan s = {.c = c, .table = isatty(STDOUT_FILENO) && !c->json};
+    const char *term = getenv("TERM");
+    struct scan s = {.c = c};
     sd_bus_message *m = NULL;
 
-    int status = ctl_message(c, "org.bled.Observer1", "Scan", &m);
+    s.table = isatty(STDOUT_FILENO) && !c->json && term && strcmp(term, "dumb") != 0;
+    int status = read_line(&s.wanted, argc, argv);
+    if (status == CTL_OK)
+        status = ctl_attach(c, true);
+    if (status == CTL_OK)
+        status = listen_to(&s);
+    if (status == CTL_OK)
+        status = ctl_message(c, "org.bled.Observer1", "Scan", &m);
     if (status != CTL_OK)
         return status;
-    int r = build(&s, argc, argv, m, &status);
-    if (r < 0 || (status = ctl_attach(c, true)) != CTL_OK || (status = listen_to(&s)) != CTL_OK) {
-        sd_bus_message_unref(m);
-        return status == CTL_OK ? ctl_error("scan", r, NULL) : status;
-    }
-    r = sd_bus_call_async(c->bus, NULL, m, on_answer, &s, UINT64_MAX);
+    int r = build(&s.wanted, m);
+    if (r >= 0)
+        r = sd_bus_call_async(c->bus, NULL, m, on_answer, &s, UINT64_MAX);
     sd_bus_message_unref(m);
     if (r < 0)
         return ctl_error("scan", r, NULL);
-    if (!s.table)
-        ctl_progress(c, "Scanning; Ctrl-C ends it.");
-    status = ctl_loop(c, CTL_OK);
+    status = ctl_loop(c, CTL_OK, s.table ? NULL : "Scanning; Ctrl-C ends it.");
     if (s.table)
         draw(&s);
     if (s.table || !c->json)
         ctl_progress(c, "%zu devices, %llu reports", s.n, (unsigned long long)s.reports);
+    for (size_t i = 0; i < s.n; i++)
+        free(s.seen[i].name);
     free(s.seen);
     return status;
 }

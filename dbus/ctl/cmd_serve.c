@@ -7,6 +7,7 @@
 
 #include "ctl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,6 +52,22 @@ static int wrong(const struct serve *s, const char *what, const char *why)
     return ctl_fail(CTL_USAGE, "%s: %s: %s", s->file, what, why);
 }
 
+/* Whether a key that is there has a value of its kind. */
+static bool is_of(const json_t *j, const char *key, json_type type)
+{
+    const json_t *value = json_object_get(j, key);
+
+    return !value || json_typeof(value) == type;
+}
+
+static bool is_number(const json_t *j, const char *key, json_int_t max)
+{
+    const json_t *value = json_object_get(j, key);
+
+    return !value || (json_is_integer(value) && json_integer_value(value) >= 0 &&
+                      json_integer_value(value) <= max);
+}
+
 /* ---- the file, into the call ---- */
 
 static const char *flags_of(const json_t *names, uint32_t *ret)
@@ -79,6 +96,8 @@ static const char *value_of(const json_t *j, uint8_t out[static SERVE_VALUE], si
     const char *text = json_string_value(json_object_get(j, "text"));
 
     *ret_n = 0;
+    if (!is_of(j, "value", JSON_STRING) || !is_of(j, "text", JSON_STRING))
+        return "\"value\" is a string of hex digits, \"text\" a string";
     if (hex && text)
         return "either \"value\" or \"text\"";
     if (text && strlen(text) > SERVE_VALUE)
@@ -100,8 +119,11 @@ static const char *unknown(const json_t *j, const char *known)
 
     json_object_foreach((json_t *)(uintptr_t)j, key, value)
     {
-        const char *at = strstr(known, key);
-        if (!at || (at != known && at[-1] != ' ') || !strchr(" ", at[strlen(key)]))
+        size_t n = strlen(key);
+        const char *at = known;
+        while (*at && (strcspn(at, " ") != n || strncmp(at, key, n) != 0))
+            at += strcspn(at, " ") + strspn(at + strcspn(at, " "), " ");
+        if (*at == '\0')
             return key;
     }
     return NULL;
@@ -154,8 +176,12 @@ static int append_attribute(struct serve *s, sd_bus_message *m, const json_t *j,
                                                            : value_of(j, value, &n);
     if (!why)
         why = flags_of(json_object_get(j, "flags"), &flags);
-    if (!why && max && (json_integer_value(max) < 0 || json_integer_value(max) > SERVE_VALUE))
-        why = "\"max-length\" is 0 to 512";
+    if (!why && !is_number(j, "max-length", SERVE_VALUE))
+        why = "\"max-length\" is a number, 0 to 512";
+    if (!why && max && json_integer_value(max) < (json_int_t)n)
+        why = "the value is longer than \"max-length\"";
+    if (!why && !is_of(j, "descriptors", JSON_ARRAY))
+        why = "\"descriptors\" is a list";
     if (!why && s->n == SERVE_MOST)
         why = "256 are the most";
     if (why) {
@@ -195,6 +221,8 @@ static int add_service(struct serve *s, const json_t *j)
         return wrong(s, text ? text : "a service without \"uuid\"", "there is no such UUID");
     if (unknown(j, "uuid characteristics"))
         return wrong(s, text, "a service has \"uuid\" and \"characteristics\"");
+    if (!is_of(j, "characteristics", JSON_ARRAY))
+        return wrong(s, text, "\"characteristics\" is a list");
     if ((status = ctl_message(s->c, SERVER, "AddService", &m)) != CTL_OK)
         return status;
     int r = sd_bus_message_append(m, "s", uuid);
@@ -231,8 +259,11 @@ static int advertise(struct serve *s, const json_t *j)
     char uuid[UUID_TEXT_LEN];
     size_t i;
 
-    if (unknown(j, "name services interval"))
-        return wrong(s, "advertise", "it has \"name\", \"services\" and \"interval\" (ms)");
+    if (!json_is_object(j) || unknown(j, "name services interval") ||
+        !is_of(j, "name", JSON_STRING) || !is_number(j, "interval", 40960) ||
+        !is_of(j, "services", JSON_ARRAY))
+        return wrong(s, "advertise",
+                     "it has \"name\", \"services\" (a list) and \"interval\" (ms)");
     int status = ctl_message(s->c, "org.bled.Broadcaster1", "Advertise", &m);
     if (status != CTL_OK)
         return status;
@@ -341,12 +372,16 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
     ssize_t n = read(fd, s->line + s->n_line, sizeof(s->line) - 1 - s->n_line);
 
     (void)events;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (n <= 0 && sd_event_source_set_enabled(source, SD_EVENT_OFF) >= 0 && s->n_line > 0)
+        s->line[s->n_line] = '\n', n = 1; /* the last line may have no end */
     if (n <= 0)
-        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
     s->n_line += (size_t)n;
     s->line[s->n_line] = '\0';
     char *begin = s->line, *end;
-    while ((end = strchr(begin, '\n')) != NULL) {
+    while ((end = memchr(begin, '\n', s->n_line - (size_t)(begin - s->line))) != NULL) {
         *end = '\0';
         if (!ctl_prompt_answer(s->c, begin))
             set_value(s, begin);
@@ -354,8 +389,10 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
     }
     s->n_line -= (size_t)(begin - s->line);
     memmove(s->line, begin, s->n_line);
-    if (s->n_line == sizeof(s->line) - 1)
-        s->n_line = 0; /* no line of ours is so long */
+    if (s->n_line == sizeof(s->line) - 1) {
+        ctl_fail(0, "a line is too long: a value has at most 512 octets");
+        s->n_line = 0;
+    }
     return 0;
 }
 
@@ -374,9 +411,10 @@ int cmd_serve(struct ctl *c, int argc, char **argv)
                       : json_load_file(argv[1], JSON_REJECT_DUPLICATES, &where);
     if (!all)
         return ctl_fail(CTL_USAGE, "%s:%d: %s", argv[1], where.line, where.text);
-    int status = unknown(all, "services advertise") || !json_object_get(all, "services")
-                     ? wrong(&s, "file", "it has \"services\", and may have \"advertise\"")
-                     : ctl_attach(c, true);
+    int status =
+        unknown(all, "services advertise") || !json_is_array(json_object_get(all, "services"))
+            ? wrong(&s, "file", "it has \"services\", a list, and may have \"advertise\"")
+            : ctl_attach(c, true);
     json_array_foreach(json_object_get(all, "services"), i, service) if (status == CTL_OK) status =
         add_service(&s, service);
     if (status == CTL_OK)
@@ -390,11 +428,14 @@ int cmd_serve(struct ctl *c, int argc, char **argv)
     json_decref(all);
     if (status != CTL_OK)
         return status;
-    for (i = 0; i < s.n && !c->json; i++)
-        printf("%u: %s\n", s.all[i].handle, s.all[i].uuid);
+    for (i = 0; i < s.n; i++)
+        if (c->json)
+            ctl_json(json_pack("{s:s,s:i,s:s}", "event", "Serving", "handle", s.all[i].handle,
+                               "uuid", s.all[i].uuid));
+        else
+            printf("%u: %s\n", s.all[i].handle, s.all[i].uuid);
     fflush(stdout);
     if (strcmp(argv[1], "-") != 0)
         (void)sd_event_add_io(c->event, NULL, STDIN_FILENO, EPOLLIN, on_input, &s);
-    ctl_progress(c, "Serving; Ctrl-C ends it. A line `2a37 00 3d` sets a value.");
-    return ctl_loop(c, CTL_OK);
+    return ctl_loop(c, CTL_OK, "Serving; Ctrl-C ends it. A line `2a37 00 3d` sets a value.");
 }

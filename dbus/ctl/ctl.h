@@ -15,6 +15,7 @@
 #include "base/uuid.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,18 +41,26 @@ struct ctl {
     const char *address, *bus_name, *adapter; /* as given; NULL: default */
     char path[64];                            /* /org/bled/hciN */
     bool json, quiet, attached;
-    bool stay;        /* what is made is to outlive us: nothing is attached */
-    bool verbose;     /* progress is told where standard error is no terminal too */
-    bool interrupted; /* SIGINT or SIGTERM ended the loop */
-    unsigned prompt;  /* the action that waits for a line of input; 0: none */
-    uint16_t prompt_conn;
+    bool stay;              /* what is made is to outlive us: nothing is attached */
+    bool verbose;           /* progress is told where standard error is no terminal too */
+    bool over, interrupted; /* the loop is; SIGINT or SIGTERM ended it */
+    int status;             /* with which it ended */
+    struct ctl_prompt {
+        unsigned action; /* that waits for a line of input; 0: none */
+        uint16_t conn;
+        sd_event_source *input; /* NULL: whoever has standard input reads it for us */
+        bool file;              /* standard input is one, or is /dev/null: nothing to wait for */
+        char line[64];          /* of it, so far */
+        size_t n;
+        bool needed; /* without an answer there is nothing to go on for */
+    } prompt;
 };
 
 struct ctl_command {
     const char *name, *arguments, *summary;
     const char *help;                                 /* options and an example */
     int (*run)(struct ctl *c, int argc, char **argv); /* argv[0] is the command */
-    bool no_bus;
+    bool no_bus, no_adapter;                          /* does without */
 };
 extern const struct ctl_command ctl_commands[];
 extern const size_t ctl_n_commands;
@@ -66,13 +75,17 @@ void ctl_progress(const struct ctl *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* A mistake in the command line of this command: CTL_USAGE. */
 int ctl_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* One JSON value and a newline; j is released. */
+/* The same where getopt has said it. */
+int ctl_usage_said(const char *command);
+/* One JSON value and a newline; j is released; NULL (no memory for it) is told. */
 void ctl_json(json_t *j);
 /* Octets as lower-case hex, with `between` (may be 0) between them. */
 void ctl_hex(FILE *to, const uint8_t *p, size_t n, char between);
 json_t *ctl_json_hex(const uint8_t *p, size_t n);
-/* Text of a peer's for a terminal: valid UTF-8 without control characters. Into a static buffer. */
-const char *ctl_text(const uint8_t *p, size_t n);
+/* Text of a peer's for a terminal: UTF-8 without anything that would move the cursor or turn the
+ * line around. At most so many columns of it; how many there are. */
+unsigned ctl_text(FILE *to, const void *p, size_t n, unsigned columns);
+#define CTL_ALL_COLUMNS UINT_MAX
 /* hex digits, with or without spaces, colons, 0x: octets into out; how many, or -EINVAL. */
 int ctl_parse_hex(const char *text, uint8_t *out, size_t cap);
 /* A number, decimal or 0x; false outside 0..max. */
@@ -85,8 +98,9 @@ void ctl_uuid_names(void (*each)(const char *uuid, const char *name));
 
 /* ---- the bus (bus.c) ---- */
 
-/* Connects; the adapter's path. A status, said. */
-int ctl_open(struct ctl *c);
+/* Connects; the adapter's path, which is empty where there is none and it is not needed. A status,
+ * said. */
+int ctl_open(struct ctl *c, bool no_adapter);
 void ctl_close(struct ctl *c);
 /* The status for an error of a call, after saying it: "what: message". */
 int ctl_error(const char *what, int r, const sd_bus_error *error);
@@ -108,8 +122,10 @@ int ctl_match(struct ctl *c, const char *interface, const char *member,
 /* An event loop in which SIGINT and SIGTERM end ctl_loop(). */
 int ctl_loop_init(struct ctl *c);
 /* Until ctl_loop_end() or a signal: the status given, or `interrupted`. Ends with CTL_NO_DAEMON,
- * said, when the daemon goes. */
-int ctl_loop(struct ctl *c, int interrupted);
+ * said, when the daemon goes. `ready` (may be NULL) is told as progress when a signal is taken in.
+ * Outside of it signals do what they do by default, so that no call is waited for in vain: what
+ * is attached ends with us. */
+int ctl_loop(struct ctl *c, int interrupted, const char *ready);
 void ctl_loop_end(struct ctl *c, int status);
 
 /* ---- values (value.c) ---- */
@@ -137,6 +153,8 @@ struct ctl_device {
 int ctl_device(struct ctl *c, const char *text, struct ctl_device *ret);
 /* The same, connected: it is connected to unless it is; what for as long as we are attached. */
 int ctl_device_connected(struct ctl *c, const char *text, struct ctl_device *ret);
+/* The kind of an address that is bonded. A status, said. */
+int ctl_bonded(struct ctl *c, struct bl_addr *addr);
 bool ctl_parse_addr(const char *text, struct bl_addr *ret, bool *ret_kind_given);
 const char *ctl_addr_kind(uint8_t type); /* public, random */
 
@@ -155,8 +173,10 @@ int ctl_characteristic(struct ctl *c, uint16_t conn, const char *text,
 
 /* Passkeys that we are asked for are put to whoever is at the terminal. */
 int ctl_prompts(struct ctl *c);
-/* Standard input is for answers alone; after ctl_loop_init(). */
-void ctl_prompt_input(struct ctl *c);
+/* Standard input is for answers alone; after ctl_loop_init(). needed: without one the loop ends. */
+void ctl_prompt_input(struct ctl *c, bool needed);
+/* What is asked need not be answered any more. */
+void ctl_prompt_over(struct ctl *c);
 /* A line of input: true where it was for a prompt. */
 bool ctl_prompt_answer(struct ctl *c, const char *line);
 
@@ -167,6 +187,14 @@ struct ctl_event {
     const char *arguments; /* conn status */
 };
 extern const struct ctl_event ctl_events[];
+
+struct ctl_status {
+    uint16_t status;
+    const char *name; /* Hci.ConnectionTimeout; NULL ends the list */
+};
+extern const struct ctl_status ctl_statuses[];
+/* "Hci.ConnectionTimeout (0x108)"; into a static buffer. */
+const char *ctl_status_name(unsigned status);
 
 /* ---- commands (cmd_*.c) ---- */
 

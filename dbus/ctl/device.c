@@ -270,6 +270,19 @@ int ctl_device(struct ctl *c, const char *text, struct ctl_device *ret)
     return r < 0 ? ctl_error("asking for connections", r, &error) : CTL_OK;
 }
 
+int ctl_bonded(struct ctl *c, struct bl_addr *addr)
+{
+    _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct ctl_device d = {.addr = *addr};
+    char text[ADDR_TEXT_LEN];
+
+    int r = among_bonds(c, &d, &error);
+    if (r < 0)
+        return ctl_error("asking for bonds", r, &error);
+    *addr = d.addr;
+    return r ? CTL_OK : ctl_fail(CTL_NOT_FOUND, "%s is not bonded", bl_addr_format(addr, text));
+}
+
 int ctl_device_connected(struct ctl *c, const char *text, struct ctl_device *ret)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -7,9 +7,13 @@
 
 #include "ctl.h"
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct option OPTIONS[] = {
     {"bus", required_argument, NULL, 'B'},
@@ -55,6 +59,23 @@ static const struct ctl_command *find(const char *name)
     return NULL;
 }
 
+static bool help_is_wanted(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || (i == 1 && strcmp(argv[i], "-h") == 0))
+            return true;
+    return false;
+}
+
+/* What is said has been written: a full disk is no success. */
+static int said(int status)
+{
+    if (!ferror(stdout) && fflush(stdout) == 0)
+        return status;
+    ctl_fail(0, "standard output cannot be written");
+    return status == CTL_OK ? CTL_FAILED : status;
+}
+
 static int run(struct ctl *c, int argc, char **argv)
 {
     const struct ctl_command *command = find(argv[0]);
@@ -64,20 +85,32 @@ static int run(struct ctl *c, int argc, char **argv)
         fprintf(stderr, "See `bledctl --help`.\n");
         return CTL_USAGE;
     }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (help_is_wanted(argc, argv)) {
         printf("Usage: bledctl %s %s\n%s.\n\n%s", command->name, command->arguments,
                command->summary, command->help);
-        return CTL_OK;
+        return said(CTL_OK);
     }
-    int status = command->no_bus ? CTL_OK : ctl_open(c);
+    int status = command->no_bus ? CTL_OK : ctl_open(c, command->no_adapter);
     if (status == CTL_OK) {
         optind = 0; /* the command's own options */
         status = command->run(c, argc, argv);
     }
     ctl_close(c);
-    if (fflush(stdout) != 0 && status == CTL_OK)
-        status = CTL_FAILED;
-    return status;
+    return said(status);
+}
+
+/* As everybody expects a command to find the world, whatever it was started by. */
+static void prepare(void)
+{
+    (void)signal(SIGPIPE, SIG_DFL); /* `| head -1` ends it without a word */
+    for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR))
+        if (fd > STDERR_FILENO) { /* 0 to 2 are open, and nothing of ours gets their numbers */
+            close(fd);
+            break;
+        }
+    setlocale(LC_CTYPE, "");
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8"); /* what bled says is UTF-8 */
 }
 
 int main(int argc, char **argv)
@@ -85,7 +118,7 @@ int main(int argc, char **argv)
     struct ctl c = {.bus_name = "org.bled"};
     int option;
 
-    setlocale(LC_CTYPE, "");
+    prepare();
     /* + : options behind the command are the command's */
     while ((option = getopt_long(argc, argv, "+a:jqvh", OPTIONS, NULL)) != -1)
         switch (option) {
@@ -109,10 +142,10 @@ int main(int argc, char **argv)
             break;
         case 'h':
             help();
-            return CTL_OK;
+            return said(CTL_OK);
         case 'V':
             printf("bledctl %s\n", BLED_VERSION);
-            return CTL_OK;
+            return said(CTL_OK);
         default:
             fprintf(stderr, "See `bledctl --help`.\n");
             return CTL_USAGE;

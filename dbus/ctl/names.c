@@ -227,6 +227,18 @@ bool ctl_uuid_parse(const char *text, char out[static UUID_TEXT_LEN])
     return true;
 }
 
+const char *ctl_status_name(unsigned status)
+{
+    static char text[96];
+    const char *name = "unknown";
+
+    for (const struct ctl_status *s = ctl_statuses; s->name; s++)
+        if (s->status == status)
+            name = s->name;
+    snprintf(text, sizeof(text), "%s (0x%03x)", status ? name : "done", status);
+    return text;
+}
+
 void ctl_uuid_names(void (*each)(const char *uuid, const char *name))
 {
     char text[UUID_TEXT_LEN];

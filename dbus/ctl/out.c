@@ -4,14 +4,14 @@
 
 #include "ctl.h"
 
-#include "gap/ad.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 static void say(const char *before, const char *format, va_list ap)
 {
@@ -50,12 +50,21 @@ int ctl_usage(const char *command, const char *format, ...)
     va_start(ap, format);
     say(before, format, ap);
     va_end(ap);
+    return ctl_usage_said(command);
+}
+
+int ctl_usage_said(const char *command)
+{
     fprintf(stderr, "See `bledctl %s --help`.\n", command);
     return CTL_USAGE;
 }
 
 void ctl_json(json_t *j)
 {
+    if (!j) {
+        ctl_fail(0, "no memory for what is to be said here");
+        return;
+    }
     json_dumpf(j, stdout, JSON_COMPACT);
     putchar('\n');
     fflush(stdout);
@@ -87,15 +96,36 @@ json_t *ctl_json_hex(const uint8_t *p, size_t n)
     return j;
 }
 
-const char *ctl_text(const uint8_t *p, size_t n)
+/* No escape sequence of a stranger's for our terminal, be it of one character (U+009B), and none of
+ * those that turn the direction of what follows. */
+static bool harmless(wchar_t w)
 {
-    static char text[BL_AD_TEXT_MAX + 1];
+    return iswprint((wint_t)w) && !(w >= 0x200e && w <= 0x200f) && !(w >= 0x202a && w <= 0x202e) &&
+           !(w >= 0x2066 && w <= 0x2069);
+}
 
-    bl_ad_text(p, n < BL_AD_DATA_MAX ? n : BL_AD_DATA_MAX, text);
-    for (char *at = text; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?'; /* no escape sequence of a stranger's for our terminal */
-    return text;
+unsigned ctl_text(FILE *to, const void *p, size_t n, unsigned columns)
+{
+    const char *at = p;
+    unsigned used = 0;
+
+    for (size_t k; n > 0; at += k, n -= k) {
+        mbstate_t state = {0};
+        wchar_t w = 0;
+        k = mbrtowc(&w, at, n, &state);
+        bool good = k != 0 && k <= n && harmless(w);
+        int width = good ? wcwidth(w) : 1;
+        if (k == 0 || k > n) /* NUL; or no UTF-8, or too little of it */
+            k = 1;
+        if (width < 0 || (unsigned)width > columns - used)
+            break;
+        if (good)
+            fwrite(at, 1, k, to);
+        else
+            fputc('?', to);
+        used += (unsigned)width;
+    }
+    return used;
 }
 
 int ctl_parse_hex(const char *text, uint8_t *out, size_t cap)

@@ -138,7 +138,7 @@ static void write_text(FILE *to, const json_t *j)
     size_t i;
 
     if (json_is_string(j)) {
-        fputs(json_string_value(j), to);
+        ctl_text(to, json_string_value(j), json_string_length(j), CTL_ALL_COLUMNS);
     } else if (json_is_boolean(j)) {
         fputs(json_is_true(j) ? "yes" : "no", to);
     } else if (json_is_array(j)) {

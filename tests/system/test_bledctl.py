@@ -94,6 +94,8 @@ async def test_mistakes_are_told_and_have_a_status():
         a, b, ctl, _ = await pair_of(world)
         for args, status, word in (
                 ((), 2, ""), (("nonsense",), 2, "nonsense"), (("scan", "--nonsense"), 2, "scan --help"),
+                (("--adapter=hci7", "list"), 4, "no such adapter"), (("pair", "--wait", "--mitm"), 2, "config"),
+                (("pair", "--passkey=1234567", "1"), 2, "six"), (("scan", "--rssi=70"), 2, "--rssi=70"),
                 (("read", "1"), 2, "arguments"), (("config", "Nope"), 2, "Nope"), (("config", "Mtu", "5"), 2, "517"),
                 (("config", "Bond", "perhaps"), 2, "yes or no"), (("disconnect", "7"), 4, "no connection 7"),
                 (("forget", "C0:11:22:33:44:55,random"), 4, "not bonded"), (("write", "1", "2a37", "xyz"), 2, "hex"),
@@ -118,7 +120,18 @@ async def test_a_file_to_serve_with_a_mistake_is_told_where():
                            ('{"services": [{"uuid": "180d", "characteristics": [{"uuid": "2a37", "flags": ["raed"]}]}]}',
                             "write-command"),
                            ('{"services": [{"uuid": "180d", "characteristics": '
-                            '[{"uuid": "2a37", "flags": ["read"], "colour": 1}]}]}', "colour")):
+                            '[{"uuid": "2a37", "flags": ["read"], "colour": 1}]}]}', "colour"),
+                           ('{"services": {"uuid": "180d"}}', "a list"),
+                           ('{"services": [{"uuid": "180d", "characteristics": "2a37"}]}', "a list"),
+                           ('{"services": [{"uuid": "180d", "characteristics": '
+                            '[{"uuid": "2a37", "flags": ["read"], "value": 12}]}]}', "a string"),
+                           ('{"services": [{"uuid": "180d", "characteristics": '
+                            '[{"uuid": "2a37", "flags": ["read"], "max-length": "1"}]}]}', "0 to 512"),
+                           ('{"services": [{"uuid": "180d", "characteristics": '
+                            '[{"uuid": "2a37", "flags": ["read"], "value": "0102", "max-length": 1}]}]}', "longer"),
+                           ('{"services": [], "advertise": true}', "advertise"),
+                           ('{"services": [], "advertise": {"services": "180d"}}', "a list"),
+                           ('{"services": [], "advertise": {"interval": "fast"}}', "interval")):
             path = world.dir / "wrong.json"
             path.write_text(text)
             await ctl.run("serve", str(path), status=2)
@@ -272,6 +285,107 @@ async def test_capture_is_a_btsnoop_file_with_what_happened():
         await ctl.run("capture", str(world.dir / "no" / "such"), status=2)
 
 
+async def test_output_that_cannot_be_written_is_a_failure_and_a_reader_that_goes_is_none():
+    async with World() as world:
+        a, b, ctl, _ = await pair_of(world)
+        with open("/dev/full", "wb") as full:
+            process = await asyncio.create_subprocess_exec(CTL, *ctl.options, "stats", stdout=full,
+                                                           stderr=subprocess.PIPE)
+            _, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+        assert process.returncode == 1 and b"standard output" in err, err
+        capture = await ctl.start("capture", "-")
+        capture.stdout._transport.close()
+        assert await asyncio.wait_for(capture.wait(), DEADLINE) == 0
+        monitor = await ctl.start("monitor")
+        monitor.stdout._transport.close()
+        await a.activate()
+        assert await asyncio.wait_for(monitor.wait(), DEADLINE) == -signal.SIGPIPE
+        closed = await asyncio.create_subprocess_exec("bash", "-c", '"$@" <&- >&- 2>&-', "bash", CTL, *ctl.options,
+                                                      "status")
+        assert await asyncio.wait_for(closed.wait(), DEADLINE) == 0
+
+
+async def test_ctrl_c_ends_an_attempt_to_connect_that_the_daemon_would_go_on_with():
+    async with World() as world:
+        a, b, ctl, _ = await pair_of(world)
+        await a.activate()
+        process = await asyncio.create_subprocess_exec(
+            CTL, *ctl.options, "--verbose", "connect", "--timeout=300", "C0:11:22:33:44:55,random",
+            stderr=subprocess.PIPE)
+        while (await a.stats())["procedures-open"] == 0:
+            pass
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), DEADLINE) == 130
+        assert (await a.stats())["procedures-open"] == 0
+
+
+async def test_a_long_name_and_a_long_value_are_shown_whole():
+    async with World() as world:
+        a, b, ctl, _ = await pair_of(world)
+        await b.activate()
+        await b.call("Broadcaster1", "Advertise", "ua{sv}", 20000,
+                     {"adv_data": Variant("ay", bytes([27, 9]) + b"x" + b"\xff" * 25), "resume": Variant("b", True)})
+        await b.call("GattServer1", "AddService", "saa{sv}a{sv}", "180d", [
+            {"uuid": Variant("s", "2a37"), "flags": Variant("u", 2),
+             "value": Variant("ay", b"v" * 500 + b"\xc2\x9b")}], {})
+        scan = await ctl.start("--json", "scan")
+        assert json.loads(await line(scan))["name"] == "x" + "?" * 25
+        await end(scan)
+        address = (await b.address())[1]
+        assert await ctl.run("read", address, "2a37", "--text") == "v" * 500 + "?\n"
+        await ctl.run("read", address, "2a37", "--number", status=1)
+
+
+async def channel(world, ctl, other, sender_in, *options, listen_out=subprocess.PIPE):
+    """l2cap at both sides: (listener, sender)."""
+    listener = await asyncio.create_subprocess_exec(
+        CTL, *other.options, "--verbose", "l2cap", "listen", "128", stdin=subprocess.DEVNULL, stdout=listen_out,
+        stderr=subprocess.PIPE)
+    listener.log = Log("listen", listener.stderr)
+    world.processes.append(("listen", listener))
+    await listener.log.contains("Ctrl-C")
+    sender = await asyncio.create_subprocess_exec(
+        CTL, *ctl.options, "--verbose", "l2cap", "connect", *options, world.peer, "128", stdin=sender_in,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    sender.log = Log("connect", sender.stderr)
+    world.processes.append(("connect", sender))
+    return listener, sender
+
+
+async def test_channels_end_well_or_say_that_they_did_not():
+    async with World() as world:
+        a, b, ctl, other = await pair_of(world)
+        await b.activate()
+        await b.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {"resume": Variant("b", True)})
+        world.peer = (await b.address())[1]
+        # with /dev/null it only listens: nothing is lost; an empty file closes it at once
+        for data in (b"", b"\0\xff" * 4000):
+            (world.dir / "source").write_bytes(data)
+            with open(world.dir / "source", "rb") as source:
+                listener, sender = await channel(world, ctl, other, source)
+                out = await asyncio.wait_for(listener.stdout.read(), DEADLINE)
+            assert out == data and await listener.wait() == 0 and await sender.wait() == 0, listener.log.text
+        # empty SDUs are not the end, nor is one at the end
+        listener = await other.start("l2cap", "listen", "128")
+        await a.activate()
+        conn = (await a.call("Central1", "Connect", "ysa{sv}", 0, world.peer, {}))[0]
+        cid = (await a.call("L2cap1", "Connect", "qqqa{sv}", conn, 128, 100, {}))[0]
+        for sdu in (b"", b"one", b"", b"two", b""):
+            await a.call("L2cap1", "Send", "qqay", conn, cid, sdu)
+        await a.call("L2cap1", "Disconnect", "qq", conn, cid)
+        assert await asyncio.wait_for(listener.stdout.read(), DEADLINE) == b"onetwo"
+        assert await asyncio.wait_for(listener.wait(), DEADLINE) == 0
+        # a reader that does not read stops nobody but itself, and a signal is heard
+        listener, sender = await channel(world, ctl, other, subprocess.PIPE)
+        sender.stdin.write(bytes(300_000))
+        await listener.log.contains("is open")
+        await sender.log.contains("is open")
+        listener.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(listener.wait(), DEADLINE) == 130
+        assert await asyncio.wait_for(sender.wait(), DEADLINE) == 1
+        assert "before all was sent" in sender.log.text, sender.log.text
+
+
 async def test_channels_pipe_a_file_both_ways():
     data = os.urandom(300_000)
     async with World() as world:
@@ -350,6 +464,42 @@ async def test_scan_in_a_terminal_is_a_table_drawn_in_place():
         await end(advertiser)
 
 
+async def test_a_table_fits_a_small_terminal_also_when_it_changes():
+    async with World(controllers=3) as world:
+        a, b, ctl, _ = await pair_of(world)
+        c = await world.bled("c", adapters=["unix:" + world.hci(2)])
+        for bled, name in ((b, "幅の広い名前の装置"), (c, "Sensor")):
+            await bled.activate()
+            await bled.call("Broadcaster1", "Advertise", "ua{sv}", 20000, {"name": Variant("s", name)})
+        terminal = Terminal(world, "small")
+        try:
+            await terminal.start(CTL, *ctl.options, "scan")
+            wide = await terminal.screen("幅の広い名前の装置", "Sensor")
+            rows = [r for r in wide.split("\n") if r]
+            assert len(rows) == 3 and wide.count("ADDRESS") == 1, wide
+            for x, y in (("55", "20"), ("40", "3"), ("90", "10")):
+                await terminal.tmux("resize-window", "-x", x, "-y", y)
+                seen = await terminal.screen(*["Sensor", "ADDRESS"] if x == "90" else [":53:01", ":53:02"])
+            assert seen.count("ADDRESS") == 1 and seen.count("Sensor") == 1, seen
+        finally:
+            await terminal.close()
+
+
+async def test_numbers_are_read_from_a_pipe_and_an_end_of_input_is_an_answer():
+    async with World() as world:
+        a, b, ctl, other = await pair_of(world)
+        await other.run("config", "Io", "1")
+        await other.run("advertise", "--keep", "--resume", "--interval=20")
+        peer = (await b.address())[1]
+        wait = await other.start("pair", "--wait")
+        wait.stdin.write(b"yes\nYES \n")
+        await ctl.run("pair", "--io=yesno", "--mitm", peer, stdin=b"perhaps\nno\n", status=1)
+        assert "yes or no, please" in ctl.err and "said to differ" in ctl.err, ctl.err
+        await wait.log.contains("pairing failed")
+        await ctl.run("pair", "--io=yesno", "--mitm", peer, stdin=b"", status=1)
+        await end(wait)
+
+
 async def test_pair_asks_at_the_terminal_and_both_sides_agree():
     async with World() as world:
         a, b, ctl, other = await pair_of(world)
@@ -380,6 +530,19 @@ async def test_pair_asks_at_the_terminal_and_both_sides_agree():
 async def test_completion_offers_commands_devices_options_and_names():
     script = pathlib.Path(__file__).parents[2] / "dbus/ctl/bledctl.bash"
 
+    async def in_a_shell(world, ctl, typed, *words):
+        """What real bash makes of the line and TAB."""
+        terminal = Terminal(world, "shell")
+        (world.dir / "rc").write_text(f'PS1="$ "; PATH={pathlib.Path(CTL).parent}:$PATH; source "{script}"\n')
+        try:
+            await terminal.start("bash", "--rcfile", str(world.dir / "rc"), "-i")
+            await terminal.screen("$")
+            await terminal.keys("-l", " ".join(["bledctl", *ctl.options, typed]))
+            await terminal.keys("Tab")
+            return "".join((await terminal.screen(*words)).split("\n"))
+        finally:
+            await terminal.close()
+
     def complete(*words, options=()):
         code = (f'source "{script}"; bledctl() {{ "{CTL}" {" ".join(options)} "$@"; }}; '
                 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; '
@@ -397,6 +560,10 @@ async def test_completion_offers_commands_devices_options_and_names():
         assert "1" in complete("disconnect", "", options=ctl.options)
         assert complete("l2cap", "l") == ["listen"]
         assert "GapName" in complete("config", "Gap", options=ctl.options)
+        assert "heart-rate" in complete("scan", "--service=heart-r") and "yesno" in complete("pair", "--io=y")
+        peer = (await b.address())[1]
+        text = await in_a_shell(world, ctl, "read " + peer[:8].lower(), peer[8:])
+        assert text.rstrip().upper().endswith(peer.upper()), text
 
 
 if __name__ == "__main__":
