@@ -99,7 +99,7 @@ NAMES = {"View": View, "UUID": UUID, "bytearray": bytearray}
 
 def environment(world, index):
     return {"BLED_BUS": world.address, "BLED_BUS_NAME": world.bleds[index].name,
-            "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PACKAGE)}
+            "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PACKAGE)}
 
 
 class Program:

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Programs under bled-micropython, and programs of CPython that import bled.micropython."""
+"""Programs under bled-micropython, and programs of CPython that import bled.micropython. MicroPython's
+own library aioble is not here, as it comes from no package of the distribution: ASYNC uses what it
+uses."""
 import asyncio
 import pathlib
 import signal

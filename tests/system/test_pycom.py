@@ -19,7 +19,7 @@ CHAR1 = "36353433-3231-3039-3837-363534336261"
 async def running(*argv):
     """(the program on the first daemon, an Adapter of the second, the first's address)"""
     async with daemons() as world, adapter(world, "b") as b:
-        program = await Program.start(world, 0, PYTHON, "-u", *argv)
+        program = await Program.start(world, 0, PYTHON, *argv)
         yield program, b, world
 
 
@@ -77,9 +77,9 @@ two = service.characteristic(uuid=0x2a38, properties=Bluetooth.PROP_READ | Bluet
 assert one.events() == 0 and bt.events() == 0
 one.callback(Bluetooth.CHAR_WRITE_EVENT, lambda *args: print("one", args), "argument")
 two.callback(Bluetooth.CHAR_READ_EVENT, lambda chr, data: 1 // 0)
-print("ready")
+print("ready", flush=True)
 for line in sys.stdin:
-    print("events", one.events(), two.event(), bt.events() == int(line))
+    print("events", one.events(), two.event(), bt.events() == int(line), flush=True)
     one.value(b"told")
 one.callback(handler=None)
 service.stop()

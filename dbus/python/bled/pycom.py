@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import queue
+import sys
 import threading
 import traceback
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
@@ -63,6 +64,7 @@ class _Handlers(threading.Thread):
         while (job := self._jobs.get()) is not None:
             try:
                 job()
+                sys.stdout.flush()  # what a handler prints is seen at once, as from a board
             except Exception:  # noqa: B902
                 traceback.print_exc()
 

@@ -12,6 +12,7 @@ import collections
 import concurrent.futures
 import os
 import select
+import sys
 import threading
 import time
 import weakref
@@ -19,6 +20,14 @@ from typing import Any, Callable, Deque, Iterable, List, Optional, Tuple
 
 Job = Callable[[], None]
 _os: Any = os  # eventfd is too new for some type checkers
+
+
+def flush() -> None:
+    """What has been printed is seen at once, as from a board."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # nobody reads it
 
 
 class Pump:
@@ -76,6 +85,8 @@ class Pump:
                 self._running = False
         if self._jobs:
             self.poke()
+        if count:
+            flush()
         return count > 0
 
     def wait(self, seconds: Optional[float] = None, fds: Iterable[Tuple[int, int]] = (),
@@ -87,6 +98,7 @@ class Pump:
             poller.register(fd, events)
         if self.free:
             poller.register(self._event, select.POLLIN)
+        flush()
         end = None if seconds is None else time.monotonic() + seconds
         while True:
             self.run()

@@ -54,6 +54,7 @@ def _prepare() -> None:
     sys.modules.setdefault("network", _Network("network"))
     sys.meta_path.insert(0, lenient.Finder())
     extra: Any = sys
+    extra.stdout.reconfigure(line_buffering=True)
     extra.stdin = lenient.Stdin()
     if not hasattr(sys, "print_exception"):
         extra.print_exception = lambda error, file=None: print_exception(error)
