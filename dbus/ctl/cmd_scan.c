@@ -258,7 +258,8 @@ static void draw(struct scan *s)
     unsigned columns = size.ws_col > 1 ? size.ws_col : 80;
     size_t lines = (size.ws_row ? size.ws_row : 24u) - 1u; /* the cursor has one */
     lines = lines == 0 ? 1 : lines < SCAN_LINES ? lines : SCAN_LINES;
-    qsort(s->seen, s->n, sizeof(*s->seen), by_strength);
+    if (s->n > 0)
+        qsort(s->seen, s->n, sizeof(*s->seen), by_strength);
     undraw(s, columns);
     snprintf(text, sizeof(text), "%-17s %-6s %4s %5s %4s  %-*s %s", "ADDRESS", "KIND", "RSSI",
              "SEEN", "AGO", SCAN_NAME_COLUMNS, "NAME", "SERVICES");
