@@ -429,6 +429,7 @@ static const sd_bus_vtable VTABLE[] = {
                             SD_BUS_NO_RESULT, bus_tools_start_capture, FLAGS),
     SD_BUS_METHOD_WITH_ARGS("StopCapture", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_tools_stop_capture,
                             FLAGS),
+    SD_BUS_SIGNAL_WITH_ARGS("Detached", SD_BUS_ARGS("s", reason), 0),
     SD_BUS_SIGNAL_WITH_ARGS("Failed", SD_BUS_ARGS("s", reason), 0),
     SD_BUS_VTABLE_END,
 };

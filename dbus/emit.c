@@ -8,10 +8,10 @@
  * every 256 signals it is sent a Ping (org.freedesktop.DBus.Peer) behind them, whether or not those
  * before have been answered. The bus keeps order, so that an answer, be it an error, says that all
  * signals before the question have been read. Every D-Bus library answers Ping by itself, when its
- * connection is read. What has been sent since the last answered Ping bounds what waits, but for
- * 255; when that reaches 4,096 the client is detached. An error from the bus daemon itself says
- * nothing of the client and is taken for an answer: where the bus does not let us ask, its own
- * limits serve.
+ * connection is read. What has been sent since the last answered Ping waits, but for up to 255 that
+ * may have been read before the next was due; when 4,096 wait for sure the client is detached. An
+ * error from the bus daemon itself says nothing of the client and is taken for an answer: where the
+ * bus does not let us ask, its own limits serve.
  *
  * Broadcasts are not counted: who hears them is known to the bus daemon alone, and its limits are
  * per receiver. Nothing is broadcast before the name is ours, because the policy that keeps others
@@ -48,7 +48,7 @@ static void count(struct bus_client *c)
                                      "Ping", on_probe, c, NULL) >= 0)
             c->n_probes++;
     }
-    if (c->sent - c->read >= BUS_MAX_SIGNALS)
+    if (c->sent - c->read >= BUS_MAX_SIGNALS + BUS_PROBE_EVERY - 1)
         bus_client_mark_slow(c);
 }
 

@@ -316,6 +316,9 @@ void bus_client_end_slow(struct bus *b)
             if (!o || o->ending)
                 continue;
             news = true;
+            /* behind all that it has not read, and before anything that it misses */
+            bus_emit(o->adapter, bus_owner_bit(o), "org.bled.Adapter1", "Detached", "s",
+                     "4096 signals were left unread");
             bus_owner_end(o, NULL);
         }
         if (!news)

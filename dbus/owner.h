@@ -25,9 +25,9 @@ struct bus_call;
 enum {
     BUS_MAX_OWNERS = 64,    /* a bit each; the daemon and 63 attached clients of one adapter */
     BUS_MAX_CALLS = 64,     /* calls of one client that have not ended */
-    BUS_MAX_SIGNALS = 4096, /* signals to one client that it may not have read */
+    BUS_MAX_SIGNALS = 4096, /* signals to one client that it has not read */
     BUS_PROBE_EVERY = 256,
-    BUS_MAX_PROBES = BUS_MAX_SIGNALS / BUS_PROBE_EVERY,
+    BUS_MAX_PROBES = BUS_MAX_SIGNALS / BUS_PROBE_EVERY + 1,
 };
 
 typedef uint64_t bus_mask;

@@ -126,6 +126,8 @@ async def test_a_client_that_does_not_read_is_detached_and_counted():
                 "connectable": Variant("b", False)})
         await a.logged("does not read its signals", deadline=60)
         assert (await a.stats())["clients-detached"] == before + 1
+        loop.add_reader(lazy.bus._fd, lazy.bus._message_reader)  # it reads again, and is told
+        await lazy.expect("Detached", where=lambda s: len(lazy.seen("ScanResult")) >= 4096)
 
 
 main(*[f for name, f in sorted(globals().items()) if name.startswith("test_")])

@@ -80,6 +80,11 @@ func (r *Adapter) StopCapture(ctx context.Context) (err error) {
 	return
 }
 
+// DetachedEvent: The receiver, which was attached, has been detached without its doing, because it did not read its signals: what it owned ends. It comes behind all signals that were sent to it before, and before anything that it misses; to it alone.
+type DetachedEvent struct {
+	Reason string
+}
+
 // FailedEvent: The controller died or was unplugged: all has ended as for inactive, and Active has changed. It is taken again when it is back, as long as the adapter is held active. Broadcast.
 type FailedEvent struct {
 	Reason string
@@ -1219,6 +1224,7 @@ type ServiceRange struct {
 }
 
 var eventTypes = map[string]func() interface{}{
+	"org.bled.Adapter1.Detached":                func() interface{} { return new(DetachedEvent) },
 	"org.bled.Adapter1.Failed":                  func() interface{} { return new(FailedEvent) },
 	"org.bled.Broadcaster1.AdvertisingStopped":  func() interface{} { return new(AdvertisingStoppedEvent) },
 	"org.bled.Central1.PeripheralConnected":     func() interface{} { return new(PeripheralConnectedEvent) },

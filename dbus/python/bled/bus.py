@@ -43,7 +43,6 @@ class Bus:
         self.unique_name = ""
         self.on_signal: Callable[[Message], None] = lambda message: None
         self.on_lost: Callable[[Error], None] = lambda error: None
-        self.on_ping: Callable[[], None] = lambda: None
         self.lost: Optional[Error] = None
         self._loop.add_reader(sock, self._readable)
 
@@ -247,8 +246,6 @@ class Bus:
         fields: Dict[int, Any] = {5: message.serial, 6: message.sender}
         if message.interface in ("", DBUS + ".Peer") and message.member == "Ping":
             self._send(*encode(RETURN, self._serial, fields, "", ()))
-            if message.sender != DBUS:
-                self.on_ping()
         else:
             fields[4] = DBUS + ".Error.UnknownMethod"
             self._send(*encode(ERROR, self._serial, fields, "s", ["There is nothing to call here"]))

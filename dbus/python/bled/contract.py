@@ -90,6 +90,7 @@ METHODS: Dict[str, Tuple[str, str, str]] = {
 
 #: signal: (arguments, where the package turns it into something; Adapter.signals has them all)
 SIGNALS: Dict[str, Tuple[str, str]] = {
+    "Adapter1.Detached": ("s", "Adapter.signals"),
     "Adapter1.Failed": ("s", "Adapter.signals"),
     "Broadcaster1.AdvertisingStopped": ("yq", "Advertising.stopped"),
     "Central1.PeripheralConnected": ("qys", "Adapter.connect"),

@@ -9,8 +9,7 @@ signals where a queue is full, and answers no Ping.
 from __future__ import annotations
 
 import asyncio
-import collections
-from typing import (Any, Awaitable, Callable, Coroutine, Deque, Dict, Iterable, List, NamedTuple,
+from typing import (Any, Awaitable, Callable, Coroutine, Dict, Iterable, List, NamedTuple,
                     Optional, Set, Tuple, TypeVar)
 
 from . import contract
@@ -22,7 +21,6 @@ T = TypeVar("T")
 PROPERTIES = DBUS + ".Properties"
 OBJECT_MANAGER = DBUS + ".ObjectManager"
 CALLS = 56  # of the 64 that the daemon lets a client have under way; the rest is for answers
-SUSPECT = 4000  # signals
 TAKE_BACK_S = 0.5  # for what the peer has to answer first
 
 
@@ -69,10 +67,8 @@ class Client:
         self._ends: List[Callable[[Error], None]] = []
         self._room = asyncio.Semaphore(CALLS)
         self._backs: Set["asyncio.Task[None]"] = set()
-        self._read, self._pings = 0, (0, 0)  # signals to us; how many before the last two Pings
-        self._held: Optional[Deque[Message]] = None  # while it is not known whether some are missing
         self.attached, self.gone = False, None  # type: bool, Optional[Error]
-        bus.on_signal, bus.on_lost, bus.on_ping = self._signal, self._lost, self._pinged
+        bus.on_signal, bus.on_lost = self._signal, self._lost
 
     @classmethod
     async def open(cls, address: Optional[str], bus_name: str) -> "Client":
@@ -260,15 +256,10 @@ class Client:
             return
         if message.sender != self.owner or self.gone:
             return
-        if self._held is not None:
-            self._held.append(message)
+        if message.member == "Detached" and message.destination:  # behind this there may be gaps
+            self._end(Overflow("the event loop was held up so long that the daemon has detached this "
+                               f"Adapter: {message.body[0]}; all that it had has ended"))
             return
-        if message.destination:
-            self._read += 1
-            if self.attached and self._read - self._pings[0] >= SUSPECT:
-                self._held = collections.deque((message,))
-                self._keep(self._check_attached())
-                return
         self._deliver(message)
 
     def _deliver(self, message: Message) -> None:
@@ -282,34 +273,12 @@ class Client:
         for handler in list(handlers):
             self.bus.safely(handler, signal)
 
-    def _pinged(self) -> None:
-        self._pings = self._pings[1], self._read
-
     def _keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """A task that ends by itself."""
         task = asyncio.get_running_loop().create_task(work)
         self._backs.add(task)
         task.add_done_callback(self._backs.discard)
         return task
-
-    async def _check_attached(self) -> None:
-        """The daemon asks by Ping every 256 signals whether they are read, and detaches who has not
-        answered for 4096 of them. Nothing tells its client, who would be sent what concerns everybody
-        from then on, with a gap. So what comes near that is held until the daemon has said that we
-        are its client still."""
-        try:
-            (clients,) = await self.request("Manager1.Clients", path="/org/bled")
-        except Error:
-            clients = []
-        held, self._held = self._held or (), None
-        if not any(name == self.bus.unique_name for name, _, _ in clients):
-            self._end(Overflow("the event loop was held up so long that the daemon has detached this "
-                               "Adapter, with 4096 signals unread: all that it had has ended"))
-            return
-        self._pings = self._read, self._read
-        for message in held:
-            if not self.gone:
-                self._deliver(message)
 
     def _objects_change(self, message: Message) -> None:
         if message.member == "InterfacesAdded":
