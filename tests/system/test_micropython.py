@@ -2,8 +2,8 @@
 """MicroPython's bluetooth: configuration, the handler and where it runs, security, channels."""
 from board import (ENCRYPTION_UPDATE, GATTC_CHARACTERISTIC_RESULT, GATTC_READ_DONE,
                    GATTC_READ_RESULT, GET_SECRET, L2CAP_ACCEPT, L2CAP_CONNECT, L2CAP_DISCONNECT,
-                   L2CAP_RECV, L2CAP_SEND_READY, PASSKEY_ACTION, PERIPHERAL_DISCONNECT, SCAN_DONE,
-                   SCAN_RESULT, SET_SECRET, Failed, View, active, connect, mac, main, serve)
+                   L2CAP_RECV, L2CAP_SEND_READY, PASSKEY_ACTION, PERIPHERAL_CONNECT,
+                   PERIPHERAL_DISCONNECT, SCAN_DONE, SCAN_RESULT, SET_SECRET, Failed, View, active, connect, mac, main, serve)
 from pybled import raises
 
 READ, READ_ENCRYPTED = 2, 0x200
@@ -210,6 +210,21 @@ async def test_encryption_update_and_secrets(a, b):
     ca, cb = await connect(a, b)
     await b.do(f"ble.gap_pair({cb})")
     assert await b.irq(ENCRYPTION_UPDATE) == (cb, True, False, False, 16)
+
+
+async def test_who_has_no_handler_at_first_is_asked_for_secrets_when_they_matter(a, b):
+    for board in a, b:
+        await board.do("ble.irq(None); ble.active(True); ble.irq(handler=irq)")
+    kind, addr = await mac(a)
+    await a.do("ble.gap_advertise(20000)")
+    assert await a.irq(GET_SECRET) == (1, 0, None)
+    await b.do(f"ble.gap_connect({kind}, {bytes(addr)})")
+    cb, *_ = await b.irq(PERIPHERAL_CONNECT)
+    assert GET_SECRET not in b.order
+    await b.do(f"ble.gap_pair({cb})")
+    assert await b.irq(GET_SECRET) == (1, 0, None)
+    assert await b.irq(ENCRYPTION_UPDATE) == (cb, True, False, True, 16)
+    assert (await a.irq(SET_SECRET))[0] == (await b.irq(SET_SECRET))[0] == 1
 
 
 async def test_passkey_action_display_and_input(a, b):

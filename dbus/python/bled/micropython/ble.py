@@ -98,13 +98,11 @@ class BLE:
         value = daemon.sync(daemon.client.get(f"Adapter1.{_CONFIG[param]}"))
         return value.encode() if param == "gap_name" else value
 
-    def irq(self, handler: Optional[Callable[[int, Tuple[Any, ...]], Any]], /) -> None:
+    def irq(self, handler: Optional[Callable[[int, Tuple[Any, ...]], Any]]) -> None:
         if handler is not None and not callable(handler):
             raise ValueError("invalid handler")
         pump.adopt()
         self._events.handler = handler
-        if handler and self._is_active():
-            self._provide()
 
     # Broadcaster, observer
 
@@ -114,6 +112,7 @@ class BLE:
         if interval_us is None:
             daemon.call("Broadcaster1.StopAdvertising", 255)
             return
+        self._provide()
         daemon.call("Broadcaster1.Advertise", interval_us, connectable=bool(connectable),
                     adv_data=None if adv_data is None else _payload(adv_data),
                     resp_data=None if resp_data is None else _payload(resp_data))
@@ -298,7 +297,9 @@ class BLE:
     # Security
 
     def gap_pair(self, conn_handle: int, /) -> None:
-        self._on().call("Pairing1.Pair", conn_handle, wait=False)
+        daemon = self._on()
+        self._provide()
+        daemon.call("Pairing1.Pair", conn_handle, wait=False)
 
     def gap_passkey(self, conn_handle: int, action: int, passkey: int, /) -> None:
         self._on().call("Pairing1.Passkey", conn_handle, action, passkey)
@@ -328,11 +329,10 @@ class BLE:
         return self._active and self._daemon is not None and not self._daemon.gone
 
     def _start(self) -> None:
-        daemon, handler = self._any(), self._events.handler
+        daemon = self._any()
         daemon.sync(self._attach(daemon))
         try:
-            if handler:
-                self._provide()
+            self._provide()
             daemon.sync(daemon.client.call("Adapter1.Attach", active=True, authorize_reads=True),
                         pump.serve)
         except BaseException:
@@ -354,9 +354,10 @@ class BLE:
             self._active = bool(values["Active"])
 
     def _provide(self) -> None:
-        """The program keeps the bonds, where nobody else does and it may."""
+        """The program keeps the bonds, where nobody else does and it may: it is asked for them when
+        it becomes active, or, where it has its handler only then, before they can be of use."""
         daemon, events = self._any(), self._events
-        if events.provides:
+        if events.provides or not events.handler:
             return
         events.provides, events.loaded = True, False
         try:
