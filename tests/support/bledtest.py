@@ -260,9 +260,12 @@ class World:
                 raise AssertionError("bled-air did not start: " + self.air.log.text)
 
     async def air_does(self, *commands):
-        """Commands to the simulated radio (see bled-air --control)."""
+        """Commands to the simulated radio (see bled-air --control), done when this returns."""
         self.air.stdin.write("".join(c + "\n" for c in commands).encode())
         await self.air.stdin.drain()
+        for command in commands:
+            answer = await asyncio.wait_for(self.air.stdout.readline(), DEADLINE)
+            assert answer == b"ok\n", (command, answer)
 
     async def victim(self, bled, *calls, path="/org/bled/hci0", sync=True):
         """A client in a process of its own (see victim.py), to be ended with kill()."""
