@@ -127,6 +127,10 @@ async def test_a_program_that_fails_says_where_and_exits_with_1():
     assert process.returncode == 1 and out == b"__main__ True ['-x'] b',x'\n", out
     assert err.decode().splitlines()[1].endswith('main.py", line 5, in <module>') and \
         b"bled" not in err.replace(directory.encode(), b""), err
+    status, out, err = await run("import bluetooth\nbluetooth.BLE().gap_scan(10)\n")
+    assert status == 1 and err.splitlines() == [
+        "Traceback (most recent call last):", '  File "<string>", line 2, in <module>',
+        "OSError: [Errno 19] BLE is not active"], err
     for wrong in [], ["--nonsense"], ["/nonexistent.py"]:
         process = await asyncio.create_subprocess_exec(
             RUNNER, *wrong, stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL)

@@ -7,6 +7,7 @@ channel, a secret) is answered with what the handler returns, or at once where t
 """
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
@@ -51,6 +52,7 @@ IRQ_PASSKEY_ACTION = 31
 UNAUTHORIZED = 0x08  # ATT: what nobody is there to authorize
 UNLIKELY = 0x0e  # ATT: what a handler returns that is no ATT error
 NO_RESOURCES = 4  # L2CAP: a channel that the handler rejects
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ANSWER_S = 4.0  # before the daemon loses patience, which would refuse the read
 
 
@@ -102,11 +104,12 @@ Handler = Callable[[int, Tuple[Any, ...]], Any]
 
 
 def print_exception(error: BaseException) -> None:
-    """As MicroPython has it: the traceback begins where the program's own code does."""
-    trace = error.__traceback__
-    while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("bled.micropython"):
-        trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace, file=sys.stderr)
+    """As MicroPython has it: with the program's own code, and the exception alone."""
+    said = traceback.TracebackException.from_exception(error)
+    own = [frame for frame in said.stack if not frame.filename.startswith(_PACKAGE)]
+    said.stack = traceback.StackSummary.from_list(own)
+    for line in said.format(chain=False):
+        print(line, end="", file=sys.stderr)
 
 
 class Buffer:
