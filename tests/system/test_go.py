@@ -46,7 +46,7 @@ async def test_the_package_between_two_daemons():
         source, env = workspace(world.dir)
         env["BLED_BUS"] = world.address
         out = await go(env, source / "bled", "test", "-count=1", "-v", ".")
-        assert out.count("--- PASS") == 9 and "--- SKIP" not in out, out
+        assert out.count("--- PASS") == 12 and "--- SKIP" not in out, out
         await go(env, source / "bled", "vet", ".")
 
 
@@ -68,6 +68,12 @@ async def test_the_examples_run():
         assert await asyncio.wait_for(scanner.wait(), DEADLINE) == 0
         sensor.send_signal(2)
         assert await asyncio.wait_for(sensor.wait(), DEADLINE) == 0
+        sensor = await world.spawn(world.dir / "heartrate", "-bus", world.address, "-bus-name", b.name, tag="heartrate",
+                                   stdout=subprocess.PIPE)
+        assert (await asyncio.wait_for(sensor.stdout.readline(), DEADLINE)) == b"advertising\n"
+        await b.stop()
+        assert await asyncio.wait_for(sensor.wait(), DEADLINE) == 1
+        assert "has gone" in sensor.log.text, sensor.log.text
 
 
 if __name__ == "__main__":

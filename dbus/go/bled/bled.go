@@ -40,11 +40,18 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Is makes errors.Is(err, bled.Timeout) work: names are compared.
+// Is makes errors.Is(err, bled.Timeout) work: names are compared. What the bus says of a daemon that has gone is
+// ErrClosed.
 func (e *Error) Is(target error) bool {
+	if target == ErrClosed {
+		return gone[e.Name]
+	}
 	t, ok := target.(*Error)
 	return ok && t.Name == e.Name
 }
+
+var gone = map[string]bool{"org.freedesktop.DBus.Error.ServiceUnknown": true,
+	"org.freedesktop.DBus.Error.NameHasNoOwner": true, "org.freedesktop.DBus.Error.NoReply": true}
 
 // Named is an error to compare with: Named("Att.ReadNotPermitted").
 func Named(name string) error {
@@ -128,12 +135,16 @@ type Adapter struct {
 	object
 	bus     *dbus.Conn
 	name    string
+	owner   string // its unique name, once open
 	ctx     context.Context
 	cancel  context.CancelFunc
 	mu      sync.Mutex
 	waiters map[*Events]struct{}
 	closed  bool
+	once    sync.Once
 }
+
+const busDaemon = "org.freedesktop.DBus"
 
 type config struct{ address, busName, adapter string }
 
@@ -188,14 +199,17 @@ func (a *Adapter) open(ctx context.Context, adapter string) error {
 			return err
 		}
 	}
-	a.object = object{a.bus.Object(a.name, path)}
 	var owner string
 	if err := a.bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, a.name).Store(&owner); err != nil {
 		return wrap(err)
 	}
-	err := a.bus.AddMatchSignalContext(ctx, dbus.WithMatchSender(a.name), dbus.WithMatchPathNamespace(path))
+	// This daemon, not one that takes its name later: there we would be attached to nothing.
+	a.owner = owner
+	a.object = object{a.bus.Object(owner, path)}
+	err := a.bus.AddMatchSignalContext(ctx, dbus.WithMatchSender(owner), dbus.WithMatchObjectPath(path))
 	if err == nil {
-		err = a.bus.AddMatchSignalContext(ctx, dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, a.name))
+		err = a.bus.AddMatchSignalContext(ctx, dbus.WithMatchSender(busDaemon),
+			dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, a.name))
 	}
 	if err != nil {
 		return wrap(err)
@@ -207,27 +221,40 @@ func (a *Adapter) open(ctx context.Context, adapter string) error {
 }
 
 // Manager is the daemon's own object.
-func (a *Adapter) Manager() *Manager { return &Manager{object{a.bus.Object(a.name, "/org/bled")}} }
+func (a *Adapter) Manager() *Manager {
+	return &Manager{object{a.bus.Object(a.destination(), "/org/bled")}}
+}
+
+func (a *Adapter) destination() string {
+	if a.owner != "" {
+		return a.owner
+	}
+	return a.name
+}
 
 // Connection is the object of a connection.
 func (a *Adapter) Connection(conn uint16) *Connection {
-	return &Connection{object{a.bus.Object(a.name, dbus.ObjectPath(fmt.Sprintf("%s/conn%04x", a.Path(), conn)))}}
+	return &Connection{object{a.bus.Object(a.destination(), dbus.ObjectPath(fmt.Sprintf("%s/conn%04x", a.Path(), conn)))}}
 }
 
 // LocalCharacteristic is the object of a local characteristic, by its value's handle.
 func (a *Adapter) LocalCharacteristic(handle uint16) *LocalCharacteristic {
-	return &LocalCharacteristic{object{a.bus.Object(a.name, dbus.ObjectPath(fmt.Sprintf("%s/char%04x", a.Path(), handle)))}}
+	return &LocalCharacteristic{object{a.bus.Object(a.destination(), dbus.ObjectPath(fmt.Sprintf("%s/char%04x", a.Path(), handle)))}}
 }
 
-// Close ends all that was made through it.
-func (a *Adapter) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	err := a.Detach(ctx)
-	if cerr := a.bus.Close(); err == nil {
-		err = cerr
-	}
-	a.end()
+// Close ends all that was made through it, and calls that are under way with ErrClosed. A second time it does nothing.
+func (a *Adapter) Close() (err error) {
+	a.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if a.ctx.Err() == nil {
+			err = a.Detach(ctx)
+		}
+		if cerr := a.bus.Close(); err == nil {
+			err = cerr
+		}
+		a.end()
+	})
 	return err
 }
 

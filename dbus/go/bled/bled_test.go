@@ -8,8 +8,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -285,5 +287,91 @@ func TestMistakesAndOtherPeoplesThingsAreErrorsWithNames(t *testing.T) {
 	}
 	if _, err = Open(ctx, WithBus(os.Getenv("BLED_BUS")), WithBusName("org.nobody")); err == nil {
 		t.Fatal("somebody")
+	}
+}
+
+// settled waits until as many goroutines run as before.
+func settled(t *testing.T, before int) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, before %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+func descriptors(t *testing.T) int {
+	all, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(all)
+}
+
+func TestCloseEndsEverythingAndLeavesNothing(t *testing.T) {
+	if os.Getenv("BLED_BUS") == "" {
+		t.Skip("no BLED_BUS")
+	}
+	before, open := runtime.NumGoroutine(), descriptors(t)
+	ctx := context.Background()
+	a, err := Open(ctx, WithBus(os.Getenv("BLED_BUS")))
+	must(t, err)
+	incoming := a.Incoming(ctx)
+	reports, err := a.ScanReports(ctx, ScanOptions{})
+	must(t, err)
+	l, err := a.ListenChannel(ctx, 0x90, 100, nil)
+	must(t, err)
+	ends := make(chan error, 2)
+	go func() {
+		_, err := l.Accept(ctx)
+		ends <- err
+	}()
+	go func() {
+		_, err := a.DialWith(ctx, "C0:00:00:00:00:99", Random, Options{"scan_duration_ms": dbus.MakeVariant(uint32(60000))})
+		ends <- err
+	}()
+	must(t, a.Serve(ctx, &Service{UUID: "180d"}))
+	if err = a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range incoming {
+	}
+	for range reports {
+	}
+	for i := 0; i < 2; i++ {
+		if err := <-ends; err == nil {
+			t.Fatal("no error")
+		}
+	}
+	must(t, a.Close())
+	if err = a.SetMtu(ctx, 100); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+	settled(t, before)
+	if now := descriptors(t); now > open+1 { // one is epoll's
+		t.Fatal(now, open)
+	}
+}
+
+func TestAStreamThatNobodyReadsEnds(t *testing.T) {
+	a := &Adapter{waiters: map[*Events]struct{}{}}
+	e := a.Events(nil)
+	for i := 0; i < 3*queueMost; i++ { // what is on its way to C counts no more
+		e.queue.put(i)
+	}
+	n := 0
+	for range e.C {
+		n++
+	}
+	if n < queueMost || !errors.Is(e.Err(), ErrOverflow) {
+		t.Fatal(n, e.Err())
+	}
+}
+
+func TestAWrappedErrorKeepsItsStatus(t *testing.T) {
+	if s := attStatus(fmt.Errorf("no: %w", Named("Att.WriteNotPermitted"))); s != 3 {
+		t.Fatal(s)
+	}
+	if err := (&Characteristic{}).Set(context.Background(), nil); err == nil {
+		t.Fatal("set")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -19,8 +20,8 @@ type ScanOptions struct {
 	More       Options
 }
 
-// Scan reports advertisers until ctx ends; the channel is closed then, or when the daemon has gone. A reader that
-// stops reading without ending ctx costs memory.
+// ScanReports reports advertisers until ctx ends; the channel is closed then, when the scan has ended because the
+// controller is gone, when the daemon has gone, or where the reader is 65536 reports late.
 func (a *Adapter) ScanReports(ctx context.Context, o ScanOptions) (<-chan ScanResultEvent, error) {
 	options := Options{"active": dbus.MakeVariant(!o.Passive), "interval_us": dbus.MakeVariant(uint32(100000)),
 		"window_us": dbus.MakeVariant(uint32(100000))}
@@ -36,7 +37,13 @@ func (a *Adapter) ScanReports(ctx context.Context, o ScanOptions) (<-chan ScanRe
 	for k, v := range o.More {
 		options[k] = v
 	}
-	events := a.Events(func(e interface{}) bool { _, ok := e.(*ScanResultEvent); return ok })
+	events := a.Events(func(e interface{}) bool {
+		switch e.(type) {
+		case *ScanResultEvent, *ScanDoneEvent:
+			return true
+		}
+		return false
+	})
 	if err := a.Scan(ctx, 0, options); err != nil {
 		events.Stop()
 		return nil, err
@@ -49,11 +56,12 @@ func (a *Adapter) ScanReports(ctx context.Context, o ScanOptions) (<-chan ScanRe
 		for {
 			select {
 			case e, ok := <-events.C:
-				if !ok {
+				report, is := e.(*ScanResultEvent)
+				if !ok || !is {
 					return
 				}
 				select {
-				case out <- *e.(*ScanResultEvent):
+				case out <- *report:
 				case <-ctx.Done():
 					return
 				}
@@ -91,27 +99,58 @@ func (a *Adapter) Dial(ctx context.Context, address string, addrType uint8) (*Li
 // DialWith is Dial with the options of Central1.Connect.
 func (a *Adapter) DialWith(ctx context.Context, address string, addrType uint8, options Options) (*Link, error) {
 	events := a.Events(isLinkEnd)
-	conn, err := a.Connect(ctx, addrType, address, options)
-	if err != nil {
-		events.Stop()
-		if ctx.Err() != nil {
-			a.quietly(func(c context.Context) error { return a.CancelConnect(c, addrType, address) })
-		}
-		return nil, err
+	type result struct {
+		conn uint16
+		err  error
 	}
-	return a.link(conn, addrType, address, events), nil
+	// Not with ctx: a connection that comes about just then would be nobody's.
+	attempt, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	done := make(chan result, 1)
+	go func() {
+		conn, err := a.Connect(attempt, addrType, address, options)
+		done <- result{conn, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-ctx.Done():
+		a.quietly(func(c context.Context) error { return a.CancelConnect(c, addrType, address) })
+		timer := time.AfterFunc(closeTimeout, giveUp)
+		defer timer.Stop()
+		if r = <-done; r.err == nil && r.conn != 0 {
+			a.quietly(func(c context.Context) error { _, err := a.LinkDisconnect(c, r.conn, nil); return err })
+		}
+		r.err = ctx.Err()
+	}
+	if r.err != nil {
+		events.Stop()
+		return nil, r.err
+	}
+	return a.link(r.conn, addrType, address, events), nil
 }
 
 func isLinkEnd(e interface{}) bool { _, ok := e.(*LinkDisconnectedEvent); return ok }
 
+func newLink(a *Adapter, conn uint16, addrType uint8, address string) *Link {
+	return &Link{Adapter: a, Conn: conn, Type: addrType, Address: address, done: make(chan struct{})}
+}
+
+func (l *Link) end(status uint16) {
+	l.once.Do(func() {
+		l.status = status
+		close(l.done)
+	})
+}
+
 func (a *Adapter) link(conn uint16, addrType uint8, address string, events *Events) *Link {
-	l := &Link{Adapter: a, Conn: conn, Type: addrType, Address: address, done: make(chan struct{})}
+	l := newLink(a, conn, addrType, address)
 	go func() {
 		defer events.Stop()
-		defer l.once.Do(func() { close(l.done) })
+		defer l.end(0)
 		for e := range events.C {
 			if end := e.(*LinkDisconnectedEvent); end.Conn == conn {
-				l.status = end.Status
+				l.end(end.Status)
 				return
 			}
 		}
@@ -138,29 +177,56 @@ func (l *Link) Close() error {
 
 // Incoming gives links that centrals have opened to our advertisements, until ctx ends.
 func (a *Adapter) Incoming(ctx context.Context) <-chan *Link {
-	events := a.Events(func(e interface{}) bool { _, ok := e.(*CentralConnectedEvent); return ok })
+	// In one stream, so that the end of a link that ends at once is seen.
+	events := a.Events(func(e interface{}) bool {
+		_, ok := e.(*CentralConnectedEvent)
+		return ok || isLinkEnd(e)
+	})
 	out := make(chan *Link)
-	go func() {
-		defer close(out)
-		defer events.Stop()
-		for {
-			select {
-			case e, ok := <-events.C:
-				if !ok {
-					return
-				}
-				c := e.(*CentralConnectedEvent)
-				select {
-				case out <- a.link(c.Conn, c.AddrType, c.Addr, a.Events(isLinkEnd)):
-				case <-ctx.Done():
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go incoming(ctx, a, events, out)
 	return out
+}
+
+// incoming goes on after ctx for the links that it has given.
+func incoming(ctx context.Context, a *Adapter, events *Events, out chan<- *Link) {
+	defer events.Stop()
+	links, done, given := map[uint16]*Link{}, ctx.Done(), true
+	var waiting []*Link
+	for given || len(links) > 0 {
+		var send chan<- *Link
+		var next *Link
+		if len(waiting) > 0 {
+			send, next = out, waiting[0]
+		}
+		select {
+		case e, ok := <-events.C:
+			if c, is := e.(*CentralConnectedEvent); is && given {
+				l := newLink(a, c.Conn, c.AddrType, c.Addr)
+				links[c.Conn], waiting = l, append(waiting, l)
+			} else if end, is := e.(*LinkDisconnectedEvent); is && links[end.Conn] != nil {
+				links[end.Conn].end(end.Status)
+				delete(links, end.Conn)
+			}
+			if ok {
+				continue
+			}
+			for _, l := range links {
+				l.end(0)
+			}
+			if given {
+				close(out)
+			}
+			return
+		case send <- next:
+			waiting = waiting[1:]
+		case <-done:
+			for _, l := range waiting { // nobody's
+				delete(links, l.Conn)
+			}
+			waiting, done, given = nil, nil, false
+			close(out)
+		}
+	}
 }
 
 // RemoteService is a primary service of the peer's.

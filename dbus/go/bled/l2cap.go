@@ -34,7 +34,7 @@ func (l *Link) OpenChannel(ctx context.Context, psm, mtu uint16, options Options
 }
 
 func (a *Adapter) channel(ctx context.Context, conn, cid, psm, ours, theirs uint16) (*Channel, error) {
-	fd, err := a.Acquire(ctx, conn, cid, nil)
+	fd, err := a.acquire(ctx, conn, cid)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,38 @@ func (a *Adapter) channel(ctx context.Context, conn, cid, psm, ours, theirs uint
 		return nil, err
 	}
 	return &Channel{Conn: c, ConnNumber: conn, CID: cid, PSM: psm, OurMTU: ours, PeerMTU: theirs}, nil
+}
+
+// acquire does not leave a descriptor behind that comes after ctx has ended; the channel is closed by that.
+func (a *Adapter) acquire(ctx context.Context, conn, cid uint16) (dbus.UnixFD, error) {
+	type result struct {
+		fd  dbus.UnixFD
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		fd, err := a.Acquire(a.ctx, conn, cid, nil)
+		done <- result{fd, err}
+	}()
+	select {
+	case r := <-done:
+		return r.fd, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				syscall.Close(int(r.fd))
+			}
+		}()
+		return -1, ctx.Err()
+	}
+}
+
+// Write sends one SDU. One that the peer does not take is an error here: bled would close the channel for it.
+func (c *Channel) Write(b []byte) (int, error) {
+	if len(b) > int(c.PeerMTU) {
+		return 0, fmt.Errorf("bled: an SDU of %d octets is over the peer's MTU of %d", len(b), c.PeerMTU)
+	}
+	return c.Conn.Write(b)
 }
 
 // Read gives an SDU, which may be empty: 0 octets and no error. The end is io.EOF.
@@ -144,12 +176,19 @@ func (l *Link) Pair(ctx context.Context, o PairOptions) (s Security, err error) 
 		p, ok := e.(*PasskeyActionEvent)
 		return ok && p.Conn == l.Conn
 	})
+	over := make(chan struct{})
+	defer close(over)
 	defer events.Stop()
 	go func() {
 		for e := range events.C {
 			p := e.(*PasskeyActionEvent)
 			if o.Ask != nil {
 				answer := o.Ask(p.Action, p.Passkey)
+				select {
+				case <-over: // it is an answer to nothing, or to the next pairing's question
+					return
+				default:
+				}
 				l.Adapter.quietly(func(c context.Context) error {
 					return l.Adapter.Passkey(c, l.Conn, p.Action, answer)
 				})

@@ -4,6 +4,8 @@ package bled
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/godbus/dbus/v5"
@@ -78,6 +80,10 @@ func (a *Adapter) Serve(ctx context.Context, s *Service) error {
 		s.events.Stop()
 		return err
 	}
+	if len(handles) < len(s.Characteristics) {
+		s.events.Stop()
+		return fmt.Errorf("bled: %d handles for %d characteristics", len(handles), len(s.Characteristics))
+	}
 	s.Handle = handle
 	for i, c := range s.Characteristics {
 		c.Handle, c.served = handles[i], s
@@ -107,7 +113,8 @@ func attStatus(err error) uint16 {
 	if err == nil {
 		return 0
 	}
-	if e, ok := err.(*Error); ok && e.Status > 0 && e.Status < 0x100 {
+	var e *Error
+	if errors.As(err, &e) && e.Status > 0 && e.Status < 0x100 {
 		return e.Status
 	}
 	return 0x0e // Unlikely Error
@@ -151,24 +158,38 @@ func (s *Service) run() {
 
 // Remove ends it.
 func (s *Service) Remove(ctx context.Context) error {
+	if s.adapter == nil {
+		return errNotServed
+	}
 	err := s.adapter.RemoveService(ctx, s.Handle)
 	s.once.Do(s.events.Stop)
 	return err
 }
 
+var errNotServed = errors.New("bled: the characteristic is not served yet")
+
 // Set stores a value and tells those who subscribed.
 func (c *Characteristic) Set(ctx context.Context, value []byte) error {
+	if c.served == nil {
+		return errNotServed
+	}
 	return c.served.adapter.ServerWrite(ctx, c.Handle, value, true)
 }
 
 // Notify sends a value to one peer, whether or not it has subscribed.
 func (c *Characteristic) Notify(ctx context.Context, conn uint16, value []byte) error {
+	if c.served == nil {
+		return errNotServed
+	}
 	_, err := c.served.adapter.Notify(ctx, conn, c.Handle, Options{"value": dbus.MakeVariant(value)})
 	return err
 }
 
 // Indicate does the same and waits for the peer's confirmation.
 func (c *Characteristic) Indicate(ctx context.Context, conn uint16, value []byte) error {
+	if c.served == nil {
+		return errNotServed
+	}
 	_, err := c.served.adapter.Indicate(ctx, conn, c.Handle, Options{"value": dbus.MakeVariant(value)})
 	return err
 }
