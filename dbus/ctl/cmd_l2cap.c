@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define L2CAP "org.bled.L2cap1"
@@ -236,7 +237,8 @@ static int begin(struct piping *p)
         p->file = r == 0;
     }
     /* Who was given /dev/null has nothing to send: the peer says when it is over. */
-    if (p->file && fstat(STDIN_FILENO, &input) == 0 && S_ISCHR(input.st_mode))
+    if (p->file && fstat(STDIN_FILENO, &input) == 0 && S_ISCHR(input.st_mode) &&
+        input.st_rdev == makedev(1, 3))
         p->ended = true;
     return r < 0 ? ctl_error("standard input", r, NULL) : wait_for_more(p);
 }

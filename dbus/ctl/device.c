@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEVICE_SEARCH_MS 2500
+enum { DEVICE_QUICK_MS = 400, DEVICE_SEARCH_MS = 2500 };
 
 const char *ctl_addr_kind(uint8_t type)
 {
@@ -189,7 +189,8 @@ static int read_name(sd_bus_message *m, const char **ret)
 }
 
 /* One that answers to the name, or has the address; of several by that name: none. */
-static int on_the_air(struct ctl *c, const char *name, struct ctl_device *d, sd_bus_error *error)
+static int on_the_air(struct ctl *c, const char *name, unsigned ms, struct ctl_device *d,
+                      sd_bus_error *error)
 {
     _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
     char text[ADDR_TEXT_LEN];
@@ -197,13 +198,11 @@ static int on_the_air(struct ctl *c, const char *name, struct ctl_device *d, sd_
     int r = sd_bus_message_new_method_call(c->bus, &m, c->bus_name, c->path, "org.bled.Observer1",
                                            "Discover");
 
-    ctl_progress(c, "Looking for %s ...", name ? name : d->text);
     if (r >= 0 && name)
-        r = sd_bus_message_append(m, "ua{sv}", DEVICE_SEARCH_MS, 2, "active", "b", 1, "name_prefix",
-                                  "s", name);
+        r = sd_bus_message_append(m, "ua{sv}", ms, 2, "active", "b", 1, "name_prefix", "s", name);
     else if (r >= 0)
-        r = sd_bus_message_append(m, "ua{sv}", DEVICE_SEARCH_MS, 2, "limit", "u", 1, "addresses",
-                                  "a(ys)", 2, 0, bl_addr_format(&d->addr, text), 1, text);
+        r = sd_bus_message_append(m, "ua{sv}", ms, 2, "limit", "u", 1, "addresses", "a(ys)", 2, 0,
+                                  bl_addr_format(&d->addr, text), 1, text);
     if (r >= 0)
         r = sd_bus_call(c->bus, m, 0, error, &reply);
     if (r >= 0)
@@ -255,7 +254,11 @@ int ctl_device(struct ctl *c, const char *text, struct ctl_device *ret)
     int status = ctl_need_active(c);
     if (status != CTL_OK)
         return status;
-    r = on_the_air(c, address ? NULL : text, ret, &error);
+    ctl_progress(c, "Looking for %s ...", ret->text);
+    /* an address is found with its first advertisement; of a name there may be several */
+    r = address ? on_the_air(c, NULL, DEVICE_QUICK_MS, ret, &error) : 0;
+    if (r == 0)
+        r = on_the_air(c, address ? NULL : text, DEVICE_SEARCH_MS, ret, &error);
     if (r < 0)
         return ctl_error("looking for it", r, &error);
     if (r == 0)
