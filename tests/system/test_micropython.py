@@ -43,6 +43,17 @@ async def test_active_false_ends_everything(a, b):
     await a.do("ble.l2cap_listen(0x80, 100)")
 
 
+async def test_active_false_in_a_handler_and_many_times(a, b):
+    await active(a)
+    await a.do("import os\nhooks[6] = lambda: kept.append(ble.active(False))")
+    await a.do("ble.gap_scan(10)")
+    await a.irq(SCAN_DONE)
+    assert await a.do("kept, ble.active()") == ([False], False)
+    await a.do("ble.active(True); ble.active(False); n = len(os.listdir('/proc/self/fd'))")
+    await a.do("for i in range(10): ble.active(True); ble.active(False)")
+    assert await a.do("len(os.listdir('/proc/self/fd')) - n") == 0
+
+
 async def test_config_before_active(a, b):
     await a.do("ble.config(gap_name='Größe', mtu=150, rxbuf=100, bond=False, mitm=True, io=4, "
                "le_secure=True, addr_mode=1)")

@@ -3,6 +3,7 @@
 own library aioble is not here, as it comes from no package of the distribution: ASYNC uses what it
 uses."""
 import asyncio
+import os
 import pathlib
 import signal
 import tempfile
@@ -94,6 +95,40 @@ async def test_ticks():
         "a = time.ticks_ms(); time.sleep_ms(30); print(30 <= time.ticks_diff(time.ticks_ms(), a))\n"
         "a = time.ticks_us(); time.sleep_us(300); print(300 <= time.ticks_diff(time.ticks_us(), a))")
     assert (status, out) == (0, "1 2 -2\nTrue\nTrue\n"), (out, err)
+
+
+async def test_timers_and_pins():
+    status, out, err = await run(r"""
+import machine, time, micropython
+seen = []
+t = machine.Timer(-1)
+t.init(period=5, mode=machine.Timer.PERIODIC, callback=lambda timer: seen.append(timer is t))
+while len(seen) < 3: machine.idle()
+t.deinit()
+machine.Timer(0, freq=100, mode=machine.Timer.ONE_SHOT, callback=lambda _: seen.append("once"))
+while "once" not in seen: pass
+pin = machine.Pin("LED", machine.Pin.OUT)
+pin.on(); pin.toggle(); pin(1)
+micropython.schedule(lambda _: 1 // 0, None)
+time.sleep_ms(0)
+print(seen[:3], seen.count("once"), pin.value())
+machine.reset()
+""")
+    assert (status, out) == (0, "[True, True, True] 1 1\n") and err.endswith("by zero\n"), (out, err)
+
+
+async def test_libraries_of_micropython_are_found():
+    with tempfile.TemporaryDirectory() as directory:
+        package = pathlib.Path(directory) / "aiolike"
+        package.mkdir()
+        (package / "__init__.py").write_text("from .core import data\n")
+        (package / "core.py").write_text("import struct\ndef data(x: Any = 1):\n"
+                                         "    return struct.pack('B', x) + 'y'\n")
+        process = await asyncio.create_subprocess_exec(
+            RUNNER, "-c", "import aiolike; print(aiolike.data(258))", stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "MICROPYPATH": f"/nonexistent:{directory}"})
+        out, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
+        assert out == b"b'\\x02y'\n", out
 
 
 async def test_uuids():

@@ -57,7 +57,9 @@ class Daemon:
         try:
             self.client: Client = self.sync(self._open())
         except BaseException:
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.soon(self.loop.stop)
+            self._thread.join()
+            self.loop.close()
             raise
 
     async def _open(self) -> Client:
@@ -93,7 +95,14 @@ class Daemon:
 
     def send(self, method: str, *args: Any, **options: Any) -> None:
         """A call whose reply nobody waits for. From any thread, in order with the others."""
-        self.loop.call_soon_threadsafe(self.tell, method, args, options)
+        self.soon(self.tell, method, args, options)
+
+    def soon(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Calls back in the daemon's thread; not at all when this has been closed."""
+        try:
+            self.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            pass
 
     def tell(self, method: str, args: Any, options: Dict[str, Any]) -> None:
         """The same, from the daemon's thread."""
@@ -104,7 +113,7 @@ class Daemon:
         future.add_done_callback(lambda f: f.cancelled() or f.exception())
 
     def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.client.close)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self.soon(self.client.close)
+        self.soon(self.loop.stop)
+        self._thread.join()
+        self.loop.close()

@@ -236,11 +236,7 @@ class Events:
         if not self.handler:
             return answer(default)
         self.post(IRQ_GATTS_READ_REQUEST, conn, handle,
-                  then=lambda result: self._soon(daemon, answer, result))
-
-    @staticmethod
-    def _soon(daemon: Daemon, answer: Callable[[Any], None], result: Any) -> None:
-        daemon.loop.call_soon_threadsafe(answer, result)
+                  then=lambda result: daemon.soon(answer, result))
 
     def _accept(self, daemon: Daemon, request: int, *args: int) -> None:
         def answer(result: Any) -> None:

@@ -47,12 +47,20 @@ class _Network(types.ModuleType):
         raise AttributeError(f"module 'network' has no attribute {name!r}")
 
 
+def _libraries() -> List[str]:
+    """Where MicroPython's own libraries are looked for."""
+    default = "~/.micropython/lib:/usr/lib/micropython"
+    paths = (os.path.expanduser(p) for p in os.environ.get("MICROPYPATH", default).split(":"))
+    return [p for p in paths if os.path.isdir(p)]
+
+
 def _prepare() -> None:
     """This process is a MicroPython now, as far as the program sees."""
     lenient.MODULES.update(lenient.modules())
     lenient.MODULES["asyncio"] = package.uasyncio
     sys.modules.setdefault("network", _Network("network"))
     sys.meta_path.insert(0, lenient.Finder())
+    sys.path[1:1] = _libraries()
     extra: Any = sys
     extra.stdout.reconfigure(line_buffering=True)
     extra.stdin = lenient.Stdin()
