@@ -87,6 +87,8 @@ const struct ctl_command ctl_commands[] = {
      "      --io=KIND           display, yesno, keyboard, none, both\n"
      "      --passkey=DIGITS    the answer to what will be asked\n"
      "      --security=LEVEL    2 encrypted, 3 authenticated, 4 Secure Connections: the least\n\n"
+     "Answers are read from standard input, which may be a pipe; with --json what is asked is an\n"
+     "event PasskeyAction. --wait goes by the adapter's settings (`bledctl config Io 4`).\n\n"
      "Example: bledctl pair C0:11:22:33:44:55\n",
      cmd_pair, false, false},
     {"bonds", "", "Peers that keys are kept of", "Example: bledctl bonds\n", cmd_bonds, false,
