@@ -204,6 +204,17 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
     return 0;
 }
 
+/* What we made has ended with it: going on would be waiting for nothing. */
+static int on_detached(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+    const char *reason = "";
+
+    (void)error;
+    (void)sd_bus_message_read(m, "s", &reason);
+    ctl_loop_end(userdata, ctl_fail(CTL_FAILED, "bled has detached us: %s", reason));
+    return 0;
+}
+
 static int on_bus_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
     struct ctl *c = userdata;
@@ -239,6 +250,8 @@ int ctl_loop_init(struct ctl *c)
         r = sd_event_add_signal(c->event, NULL, SIGTERM, on_signal, c);
     if (r >= 0)
         r = sd_bus_add_match(c->bus, NULL, match, on_owner, c);
+    if (r >= 0 && c->attached && ctl_match(c, CTL_ADAPTER, "Detached", on_detached, c) != CTL_OK)
+        r = -ENOMEM;
     if (r >= 0)
         r = sd_bus_match_signal_async(c->bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                       "org.freedesktop.DBus.Local", "Disconnected", on_bus_gone,
