@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "l2cap/l2cap.h"
 
+#define L2CAP_ID_FIRST      129        /* of our identifiers: see l2cap_next_id() */
 #define L2CAP_RTX_US        30000000u  /* our requests: Core 5.4, Vol 3, Part A, 6.2.1: 1..60 s */
 #define L2CAP_DISCONNECT_US 10000000u  /* the same for Disconnection Request */
 #define L2CAP_DRAIN_US      5000000u   /* without progress, before it is sent all the same */

@@ -101,6 +101,10 @@ void bl_l2cap_close(struct bl_l2cap *l, uint64_t now, uint16_t conn, bl_status s
         if (c->channels[i] && c->channels[i]->state != L2CAP_ENDED)
             l2cap_channel_ended(c->channels[i], now, status);
     conn_free(c);
+    if (l->count == 0) { /* nothing is left to be tried again */
+        l->starved = false;
+        l->retry_at = TIMERQ_NEVER;
+    }
 }
 
 void bl_l2cap_reset(struct bl_l2cap *l)
@@ -191,14 +195,20 @@ static bool id_is_taken(const struct bl_l2cap_conn *c, uint8_t id)
     return false;
 }
 
-/* In turn, so that one that has ended is not soon another's: Core 5.4, Vol 3, Part A, 4. */
+/* In turn, so that one that has ended is not soon another's: Core 5.4, Vol 3, Part A, 4. From 129
+ * on, as long as one of these is free: Linux takes 1 to 128 for its own, and where a channel that
+ * we asked for has the identifier of its request it takes our answer for that channel's. */
 uint8_t l2cap_next_id(struct bl_l2cap_conn *c)
 {
-    for (unsigned i = 0; i <= UINT8_MAX; i++) {
-        c->last_id++;
+    for (unsigned i = L2CAP_ID_FIRST; i <= UINT8_MAX; i++) {
+        bool again = c->last_id < L2CAP_ID_FIRST || c->last_id == UINT8_MAX;
+        c->last_id = again ? L2CAP_ID_FIRST : (uint8_t)(c->last_id + 1);
         if (!id_is_taken(c, c->last_id))
             return c->last_id;
     }
+    for (unsigned id = 1; id < L2CAP_ID_FIRST; id++)
+        if (!id_is_taken(c, (uint8_t)id))
+            return c->last_id = (uint8_t)id;
     return 0;
 }
 

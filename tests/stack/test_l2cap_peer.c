@@ -465,16 +465,17 @@ START_TEST(answers_nobody_waits_for_are_ignored)
 }
 END_TEST
 
-/* L2CAP/COS/CED/BI-29: none twice before all have been used, and 0 never. */
+/* L2CAP/COS/CED/BI-29: none twice before all from 129 on have been used. The others are left alone
+ * for the sake of Linux, which takes them for its own requests and mixes up what has the same. */
 START_TEST(identifiers_are_used_in_turn)
 {
     bool seen[256] = {0};
     struct bl_sig sig;
 
     begin((size_t)_i, 200);
-    for (unsigned i = 0; i < 255; i++) {
+    for (unsigned i = 0; i < 127; i++) {
         bl_op op = connect_out(false, 1, &sig);
-        ck_assert_uint_ne(sig.identifier, 0);
+        ck_assert_uint_ge(sig.identifier, 129);
         ck_assert_msg(!seen[sig.identifier], "identifier %u again after %u", sig.identifier, i);
         seen[sig.identifier] = true;
         struct bl_sig answer = response(&sig, BL_L2CAP_NO_RESOURCES);

@@ -254,9 +254,9 @@ START_TEST(a_peripheral_asks_by_signal_where_a_side_cannot)
         answer(expect(BL_CMD_LE_CONNECTION_UPDATE, 5), 0);
         updated(5, BL_HCI_UNSUPPORTED_REMOTE, 0, 0, 0);
     }
-    asked_by_signal(1);
+    asked_by_signal(129);
     silent();
-    answered(1, 0);
+    answered(129, 0);
     silent();
     updated(5, 0, 24, 2, 300);
     succeeds(24);
@@ -267,15 +267,15 @@ END_TEST
 START_TEST(a_signal_that_is_refused_or_not_answered_ends_the_update)
 {
     uint16_t conn = peripheral(5);
-    static const uint8_t reject[] = {0x01, 1, 2, 0, 0, 0};
+    static const uint8_t reject[] = {0x01, 129, 2, 0, 0, 0};
 
     update(conn);
-    asked_by_signal(1);
-    answered(2, 1); /* another identifier */
+    asked_by_signal(129);
+    answered(130, 1); /* another identifier */
     silent();
     switch (_i) {
     case 0:
-        answered(1, 1);
+        answered(129, 1);
         fails(0x13b);
         break;
     case 1:
@@ -288,14 +288,14 @@ START_TEST(a_signal_that_is_refused_or_not_answered_ends_the_update)
         break;
     default: /* granted and not done */
         advance(BL_LINKS_SIGNAL_US - 1);
-        answered(1, 0);
+        answered(129, 0);
         advance(BL_LINKS_SIGNAL_US);
         fails(BL_TIMEOUT);
     }
-    answered(1, 0);
+    answered(129, 0);
     silent();
     update(conn);
-    asked_by_signal(2);
+    asked_by_signal(130);
 }
 END_TEST
 
@@ -304,13 +304,13 @@ START_TEST(an_update_that_comes_before_its_answer_counts_if_it_is_what_was_asked
     uint16_t conn = peripheral(5);
 
     update(conn);
-    asked_by_signal(1);
+    asked_by_signal(129);
     updated(5, 0, 100, 2, 300);
     told(BL_OK, 100, 2, 300);
     silent();
     updated(5, 0, 20, 2, 300);
     succeeds(20);
-    answered(1, 0);
+    answered(129, 0);
     silent();
 }
 END_TEST
@@ -322,8 +322,8 @@ START_TEST(granting_what_is_so_already_needs_no_event)
     updated(5, 0, 16, 2, 300);
     told(BL_OK, 16, 2, 300);
     update(conn);
-    asked_by_signal(1);
-    answered(1, 0);
+    asked_by_signal(129);
+    answered(129, 0);
     struct bl_event e = next_event(BL_EV_OP_DONE);
     ck_assert_uint_eq(e.done.params.interval, 16);
     ck_assert_uint_eq(bl_links_deadline(&links), TIMERQ_NEVER);
@@ -342,19 +342,20 @@ START_TEST(a_signal_that_cannot_be_sent_ends_the_update)
     oom_off();
     fails(BL_NO_RESOURCES);
     update(conn);
-    asked_by_signal(2);
+    asked_by_signal(130);
 }
 END_TEST
 
-START_TEST(identifiers_skip_zero)
+START_TEST(identifiers_are_from_129_to_255_in_turn)
 {
     uint16_t conn = peripheral(5);
 
-    for (unsigned i = 1; i <= 256; i++) {
+    for (unsigned i = 0; i < 2 * 127; i++) {
+        uint8_t id = (uint8_t)(129 + i % 127);
         hci->n_sent = hci->sent_taken = 0;
         update(conn);
-        asked_by_signal((uint8_t)(i == 256 ? 1 : i));
-        answered((uint8_t)(i == 256 ? 1 : i), 1);
+        asked_by_signal(id);
+        answered(id, 1);
         fails(0x13b);
     }
 }
@@ -587,7 +588,7 @@ int main(void)
     tcase_add_test(t, an_update_that_comes_before_its_answer_counts_if_it_is_what_was_asked);
     tcase_add_test(t, granting_what_is_so_already_needs_no_event);
     tcase_add_loop_test(t, a_signal_that_cannot_be_sent_ends_the_update, 0, 2);
-    tcase_add_test(t, identifiers_skip_zero);
+    tcase_add_test(t, identifiers_are_from_129_to_255_in_turn);
     tcase_add_loop_test(t, an_ll_request_is_answered_in_either_role_as_the_policy_says, 0, 2);
     tcase_add_test(t, an_answer_that_waits_for_room_is_to_the_last_request);
     tcase_add_test(t, a_signal_from_a_peripheral_is_granted_and_done);

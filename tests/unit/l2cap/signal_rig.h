@@ -28,6 +28,8 @@ enum {
 };
 
 #define SECONDS UINT64_C(1000000)
+/* The identifier of our n-th command, from 1 on. */
+#define ID(n) (L2CAP_ID_FIRST - 1 + (n))
 
 /* ck_assert() for what is asked a million times: no system call where it holds. */
 #define MUST(x)                                                                                    \

@@ -41,7 +41,7 @@ static uint16_t one(int kind, uint16_t peer_cid)
 START_TEST(a_channel_is_disconnected)
 {
     uint16_t cid = one(_i, 0x55);
-    uint8_t id = (uint8_t)(conn->last_id + 1);
+    uint8_t id = conn->last_id ? conn->last_id + 1 : ID(1);
     bl_op op = disconnects(cid);
 
     TX(0x06, id, 0x55, cid);
@@ -79,8 +79,8 @@ START_TEST(arguments_of_disconnect_are_checked)
         ;
     ck_assert_int_eq(bl_l2cap_do_disconnect(&l2cap, now, CONN, cid, NULL), 0);
     ck_assert_int_eq(bl_l2cap_do_disconnect(&l2cap, now, CONN, cid, &op), -ENOENT);
-    TX(0x06, 1, 0x55, cid);
-    RX(0x07, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
+    RX(0x07, ID(1), 0x55, cid);
     ended(cid, BL_OK);
     nothing_left();
 }
@@ -91,18 +91,18 @@ START_TEST(a_disconnection_response_that_does_not_match_is_ignored)
     uint16_t cid = incoming(0x55), other = incoming(0x56);
     bl_op op = disconnects(cid);
 
-    TX(0x06, 1, 0x55, cid);
-    RX(0x07, 2, 0x55, cid);
-    RX(0x07, 1, 0x56, cid);
-    RX(0x07, 1, 0x55, other);
-    RX(0x07, 1, cid, 0x55);
-    RX(0x07, 1, 0, 0);
-    RX(0x01, 2, 0);
+    TX(0x06, ID(1), 0x55, cid);
+    RX(0x07, ID(2), 0x55, cid);
+    RX(0x07, ID(1), 0x56, cid);
+    RX(0x07, ID(1), 0x55, other);
+    RX(0x07, ID(1), cid, 0x55);
+    RX(0x07, ID(1), 0, 0);
+    RX(0x01, ID(2), 0);
     no_tx();
     ck_assert_int_eq(channel(cid)->state, L2CAP_DISCONNECTING);
     ck_assert_int_eq(channel(other)->state, L2CAP_OPEN);
     ck_assert_uint_eq(l2cap.counters[BL_L2CAP_N_SIGNALS_BAD], 5);
-    RX(0x07, 1, 0x55, cid);
+    RX(0x07, ID(1), 0x55, cid);
     ended(cid, BL_OK);
     op_ends(op, BL_OK);
     silent();
@@ -114,8 +114,8 @@ START_TEST(a_disconnection_that_is_rejected_has_ended)
     uint16_t cid = incoming(0x55);
     bl_op op = disconnects(cid);
 
-    TX(0x06, 1, 0x55, cid);
-    RX(0x01, 1, 2, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
+    RX(0x01, ID(1), 2, 0x55, cid);
     ended(cid, BL_OK);
     op_ends(op, BL_OK);
     nothing_left();
@@ -127,7 +127,7 @@ START_TEST(a_disconnection_that_is_not_answered_ends_after_10_s)
     uint16_t cid = incoming(0x55);
     bl_op op = disconnects(cid);
 
-    TX(0x06, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
     advance(10 * SECONDS - 1);
     no_tx();
     ck_assert_ptr_nonnull(channel(cid));
@@ -135,7 +135,7 @@ START_TEST(a_disconnection_that_is_not_answered_ends_after_10_s)
     ended(cid, BL_OK);
     op_ends(op, BL_OK);
     nothing_left();
-    RX(0x07, 1, 0x55, cid); /* late */
+    RX(0x07, ID(1), 0x55, cid); /* late */
     nothing_left();
 }
 END_TEST
@@ -145,16 +145,16 @@ START_TEST(both_sides_disconnect_at_once)
     uint16_t cid = incoming(0x55);
     bl_op op = disconnects(cid);
 
-    TX(0x06, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
     RX(0x06, 9, cid, 0x55);
     TX(0x07, 9, cid, 0x55);
     ended(cid, BL_OK);
     op_ends(op, BL_OK);
     nothing_left();
     if (_i == 0)
-        RX(0x07, 1, 0x55, cid);
+        RX(0x07, ID(1), 0x55, cid);
     else
-        ck_assert(!RX(0x01, 1, 2, 0x55, cid)); /* lib/gap's to ignore */
+        ck_assert(!RX(0x01, ID(1), 2, 0x55, cid)); /* lib/gap's to ignore */
     nothing_left();
 }
 END_TEST
@@ -420,8 +420,8 @@ START_TEST(what_has_come_is_read_after_the_end)
     if (_i == 0) {
         TX(0x07, 9, cid, 0x55);
     } else {
-        TX(0x06, 1, 0x55, cid);
-        RX(0x07, 1, 0x55, cid);
+        TX(0x06, ID(1), 0x55, cid);
+        RX(0x07, ID(1), 0x55, cid);
     }
     ended(cid, _i == 0 ? BL_OK : BL_PROTOCOL);
     silent();
@@ -478,12 +478,12 @@ START_TEST(more_credits_than_65535_end_the_channel)
     uint16_t cid = incoming(0x55), other = incoming(0x56);
 
     RX(0x16, 3, 0x55, 65535 - 4);
-    TX(0x06, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
     RX(0x16, 3, 0x55, 65535);
     rx_sdu(cid, 3); /* dropped */
     silent();
     ck_assert_uint_eq(l2cap.counters[BL_L2CAP_N_STRAY], 0);
-    RX(0x07, 1, 0x55, cid);
+    RX(0x07, ID(1), 0x55, cid);
     ended(cid, BL_PROTOCOL);
     silent();
     ck_assert_int_eq(channel(other)->state, L2CAP_OPEN);
@@ -510,10 +510,10 @@ START_TEST(a_broken_rule_ends_the_channel)
     memcpy(frame, rows[_i].data, sizeof(rows[_i].data));
     channel(cid)->rx.credits = (uint16_t)(channel(cid)->rx.credits - rows[_i].credits);
     bl_l2cap_pdu(&l2cap, now, CONN, cid, frame, rows[_i].n);
-    TX(0x06, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
     silent();
     if (_i % 2) {
-        RX(0x07, 1, 0x55, cid);
+        RX(0x07, ID(1), 0x55, cid);
     } else {
         advance(10 * SECONDS);
     }
@@ -528,7 +528,7 @@ START_TEST(a_broken_channel_may_be_disconnected_and_waited_for)
     bl_op op, other;
 
     rx_frame(cid, some, 1);
-    TX(0x06, 1, 0x55, cid);
+    TX(0x06, ID(1), 0x55, cid);
     op = disconnects(cid);
     no_tx();
     ck_assert_int_eq(bl_l2cap_do_disconnect(&l2cap, now, CONN, cid, &other), -ENOENT);

@@ -81,10 +81,10 @@ START_TEST(an_le_channel_opens)
     bl_op op = connects(PSM, MTU, false, 1);
 
     ck_assert_uint_eq(l2cap_channel_find(conn, 0x40)->rx.credits, CREDITS);
-    asked(1, 0x40);
+    asked(ID(1), 0x40);
     ck_assert_ptr_null(channel(0x40));
     link_goes_on();
-    RX(0x15, 1, 0x55, 600, 100, 9, 0);
+    RX(0x15, ID(1), 0x55, 600, 100, 9, 0);
     connected(0x40, 600, op);
     connected_op(op, 0x40, 600);
     silent();
@@ -94,7 +94,7 @@ START_TEST(an_le_channel_opens)
     ck_assert_uint_eq(info.peer_mps, 100);
     ck_assert_uint_eq(info.credits, 9);
     ck_assert(info.open && !info.incoming && !info.enhanced);
-    RX(0x15, 1, 0x56, 600, 100, 9, 0); /* once more: of nothing under way */
+    RX(0x15, ID(1), 0x56, 600, 100, 9, 0); /* once more: of nothing under way */
     silent();
     ck_assert_uint_eq(bl_l2cap_deadline(&l2cap), TIMERQ_NEVER);
 }
@@ -105,14 +105,14 @@ START_TEST(credits_of_a_response_may_be_none_and_all)
     uint16_t credits = _i ? 65535 : 0;
     bl_op op = connects(PSM, MTU, false, 1);
 
-    asked(1, 0x40);
-    RX(0x15, 1, 0x55, 600, 100, credits, 0);
+    asked(ID(1), 0x40);
+    RX(0x15, ID(1), 0x55, 600, 100, credits, 0);
     connected(0x40, 600, op);
     connected_op(op, 0x40, 600);
     ck_assert_uint_eq(channel(0x40)->tx.credits, credits);
     op = connects(PSM, MTU, true, 1);
-    asked_enhanced(2, 0x41, 1);
-    RX(0x18, 2, 600, 100, credits, 0, 0x56);
+    asked_enhanced(ID(2), 0x41, 1);
+    RX(0x18, ID(2), 600, 100, credits, 0, 0x56);
     connected(0x41, 600, op);
     connected_op(op, 0x41, 600);
     ck_assert_uint_eq(channel(0x41)->tx.credits, credits);
@@ -132,15 +132,15 @@ START_TEST(an_le_channel_is_refused_by_name)
 {
     bl_op op = connects(PSM, MTU, false, 1);
 
-    asked(1, 0x40);
-    RX(0x15, 1, 0, 0, 0, 0, refusals[_i].result);
+    asked(ID(1), 0x40);
+    RX(0x15, ID(1), 0, 0, 0, 0, refusals[_i].result);
     refused(op, refusals[_i].status);
     op_ends(op, refusals[_i].status);
     nothing_left();
     /* and one that names parameters all the same is refused no less */
     op = connects(PSM, MTU, false, 1);
-    asked(2, 0x41);
-    RX(0x15, 2, 0x44, 512, 100, 5, refusals[_i].result);
+    asked(ID(2), 0x41);
+    RX(0x15, ID(2), 0x44, 512, 100, 5, refusals[_i].result);
     refused(op, refusals[_i].status);
     op_ends(op, refusals[_i].status);
     nothing_left();
@@ -152,21 +152,21 @@ START_TEST(an_enhanced_request_is_refused_by_name)
     /* with a word about each channel, with too few, with none */
     bl_op op = connects(PSM, MTU, true, 2);
 
-    asked_enhanced(1, 0x40, 2);
-    RX(0x18, 1, 0, 0, 0, refusals[_i].result, 0, 0);
+    asked_enhanced(ID(1), 0x40, 2);
+    RX(0x18, ID(1), 0, 0, 0, refusals[_i].result, 0, 0);
     for (unsigned i = 0; i < 2; i++)
         refused(op, refusals[_i].status);
     op_ends(op, refusals[_i].status);
     nothing_left();
     op = connects(PSM, MTU, true, 2);
-    asked_enhanced(2, 0x42, 2);
-    RX(0x18, 2, 0, 0, 0, refusals[_i].result, 0);
+    asked_enhanced(ID(2), 0x42, 2);
+    RX(0x18, ID(2), 0, 0, 0, refusals[_i].result, 0);
     for (unsigned i = 0; i < 2; i++)
         refused(op, refusals[_i].status);
     op_ends(op, refusals[_i].status);
     op = connects(PSM, MTU, true, 2);
-    asked_enhanced(3, 0x44, 2);
-    RX(0x18, 3, 0, 0, 0, refusals[_i].result);
+    asked_enhanced(ID(3), 0x44, 2);
+    RX(0x18, ID(3), 0, 0, 0, refusals[_i].result);
     for (unsigned i = 0; i < 2; i++)
         refused(op, refusals[_i].status);
     op_ends(op, refusals[_i].status);
@@ -178,8 +178,8 @@ START_TEST(enhanced_channels_open_together)
 {
     bl_op op = connects(PSM, MTU, true, 5);
 
-    asked_enhanced(1, 0x40, 5);
-    RX(0x18, 1, 600, 100, 9, 0, 0x55, 0x54, 0x53, 0x52, 0x51);
+    asked_enhanced(ID(1), 0x40, 5);
+    RX(0x18, ID(1), 600, 100, 9, 0, 0x55, 0x54, 0x53, 0x52, 0x51);
     for (uint16_t cid = 0x40; cid <= 0x44; cid++) {
         connected(cid, 600, op);
         ck_assert_uint_eq(channel(cid)->peer_cid, 0x55 + 0x40 - cid);
@@ -197,8 +197,8 @@ START_TEST(some_enhanced_channels_are_refused)
     for (size_t i = 0; i < 3; i++) {
         bl_op op = connects(PSM, MTU, true, 3);
         uint16_t first = (uint16_t)(0x40 + 3 * i);
-        asked_enhanced((uint8_t)(1 + i), first, 3);
-        RX(0x18, (uint8_t)(1 + i), 600, 100, 9, results[i], 0, 0x55 + (uint16_t)i, 0);
+        asked_enhanced((uint8_t)ID(1 + i), first, 3);
+        RX(0x18, (uint8_t)ID(1 + i), 600, 100, 9, results[i], 0, 0x55 + (uint16_t)i, 0);
         refused(op, 0x300 + results[i]);
         connected(first + 1, 600, op);
         refused(op, 0x300 + results[i]);
@@ -217,21 +217,21 @@ START_TEST(responses_come_in_any_order)
     bl_op second = connects(PSM, MTU, true, 2);
     bl_op third = connects(PSM, MTU, false, 1);
 
-    asked(1, 0x40);
-    asked_enhanced(2, 0x41, 2);
-    asked(3, 0x43);
-    RX(0x15, 3, 0x53, 600, 100, 9, 0);
+    asked(ID(1), 0x40);
+    asked_enhanced(ID(2), 0x41, 2);
+    asked(ID(3), 0x43);
+    RX(0x15, ID(3), 0x53, 600, 100, 9, 0);
     connected(0x43, 600, third);
     connected_op(third, 0x43, 600);
-    RX(0x15, 2, 0x53, 600, 100, 9, 0); /* of another kind than was asked */
+    RX(0x15, ID(2), 0x53, 600, 100, 9, 0); /* of another kind than was asked */
     no_tx();
-    RX(0x18, 1, 600, 100, 9, 0, 0x54);
-    RX(0x15, 9, 0x53, 600, 100, 9, 0);
+    RX(0x18, ID(1), 600, 100, 9, 0, 0x54);
+    RX(0x15, ID(9), 0x53, 600, 100, 9, 0);
     no_tx();
-    RX(0x15, 1, 0, 0, 0, 0, 2);
+    RX(0x15, ID(1), 0, 0, 0, 0, 2);
     refused(first, 0x302);
     op_ends(first, 0x302);
-    RX(0x18, 2, 600, 100, 9, 0, 0x51, 0x52);
+    RX(0x18, ID(2), 600, 100, 9, 0, 0x51, 0x52);
     connected(0x41, 600, second);
     connected(0x42, 600, second);
     connected_op(second, 0x41, 600);
@@ -244,12 +244,12 @@ START_TEST(both_sides_may_connect_at_once)
 {
     listen_on(PSM, MTU, 0, false);
     bl_op op = connects(PSM, MTU, false, 1);
-    asked(1, 0x40);
+    asked(ID(1), 0x40);
     RX(0x14, 1, PSM, 0x40, 600, 100, 5); /* the same identifier, the same CID: another's */
     TX(0x15, 1, 0x41, MTU, MPS, channel(0x41)->rx.credits, 0);
     next_event(BL_EV_L2CAP_ACCEPT, 0x41);
     next_event(BL_EV_L2CAP_CONNECTED, 0x41);
-    RX(0x15, 1, 0x41, 600, 100, 5, 0);
+    RX(0x15, ID(1), 0x41, 600, 100, 5, 0);
     connected(0x40, 600, op);
     connected_op(op, 0x40, 600);
     silent();
@@ -260,40 +260,67 @@ END_TEST
 
 START_TEST(identifiers_are_of_one_sequence_and_never_taken_twice)
 {
-    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 1);
+    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 129);
     ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, 2), 0);
     connects(PSM, MTU, false, 1);
-    asked(2, 0x40);
-    for (unsigned i = 3; i <= 255; i++)
+    asked(130, 0x40);
+    for (unsigned i = 131; i <= 255; i++)
         ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), i);
-    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 1); /* not 0 */
-    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 3); /* 2 is under way */
-    RX(0x15, 2, 0, 0, 0, 0, 2);
-    for (unsigned i = 4; i <= 255; i++)
+    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 129); /* neither 0 nor one of Linux's */
+    ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), 131); /* 130 is under way */
+    RX(0x15, 130, 0, 0, 0, 0, 2);
+    for (unsigned i = 132; i <= 255; i++)
         ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), i);
-    ck_assert_uint_eq(l2cap_next_id(conn), 1);
-    ck_assert_uint_eq(l2cap_next_id(conn), 2);
+    ck_assert_uint_eq(l2cap_next_id(conn), 129);
+    ck_assert_uint_eq(l2cap_next_id(conn), 130);
     conn->last_id = 254;
-    ck_assert_uint_eq(l2cap_next_id(conn), 1); /* 255 is the parameter update's */
+    ck_assert_uint_eq(l2cap_next_id(conn), 129); /* 255 is the parameter update's */
+}
+END_TEST
+
+/* That of a Disconnection Request that waits for its answer is taken. */
+START_TEST(identifiers_under_129_are_given_only_while_all_others_are_taken)
+{
+    uint16_t cid = incoming(0x55);
+    struct l2cap_request waits[127] = {0};
+
+    for (unsigned i = 0; i < 127; i++) {
+        waits[i] = (struct l2cap_request){.c = conn, .id = (uint8_t)(129 + i)};
+        waits[i].due = L2CAP_DUE_SENT;
+        list_append(&conn->requests, &waits[i].link);
+    }
+    for (unsigned i = 1; i <= 3; i++)
+        ck_assert_uint_eq(bl_l2cap_sig_id(&l2cap, CONN), i < 3 ? i : 1);
+    list_remove(&waits[200 - 129].link);
+    ck_assert_uint_eq(l2cap_next_id(conn), 200);
+    ck_assert_int_eq(bl_l2cap_do_disconnect(&l2cap, now, CONN, cid, NULL), 0);
+    step();
+    TX(0x06, 200, 0x55, cid);
+    ck_assert_uint_eq(l2cap_next_id(conn), 2); /* 1 is lent */
+    for (unsigned i = 0; i < 127; i++)
+        list_remove(&waits[i].link);
+    ck_assert_uint_eq(l2cap_next_id(conn), 129);
+    conn->last_id = 199;
+    ck_assert_uint_eq(l2cap_next_id(conn), 201);
 }
 END_TEST
 
 START_TEST(what_is_of_the_parameter_update_is_handed_on)
 {
     struct bl_sig sig;
-    static const uint8_t rsp[] = {0x13, 9, 2, 0, 1, 0}, reject[] = {1, 9, 2, 0, 0, 0},
-                         req[] = {0x12, 9, 8, 0, 6, 0, 6, 0, 0, 0, 100, 0};
+    static const uint8_t rsp[] = {0x13, ID(9), 2, 0, 1, 0}, reject[] = {1, ID(9), 2, 0, 0, 0},
+                         req[] = {0x12, ID(9), 8, 0, 6, 0, 6, 0, 0, 0, 100, 0};
 
     ck_assert(bl_l2cap_signal(&l2cap, now, CONN, rsp, sizeof(rsp), &sig));
     ck_assert_uint_eq(sig.result.result, 1);
     ck_assert(bl_l2cap_signal(&l2cap, now, CONN, reject, sizeof(reject), &sig));
-    ck_assert_uint_eq(sig.identifier, 9);
+    ck_assert_uint_eq(sig.identifier, ID(9));
     ck_assert(bl_l2cap_signal(&l2cap, now, CONN, req, sizeof(req), &sig));
     ck_assert_uint_eq(sig.params.timeout, 100);
     ck_assert(!bl_l2cap_signal(&l2cap, now, 2, req, sizeof(req), &sig));
-    conn->last_id = 8;
+    conn->last_id = ID(8);
     bl_op op = connects(PSM, MTU, false, 1);
-    asked(9, 0x40);
+    asked(ID(9), 0x40);
     ck_assert(!bl_l2cap_signal(&l2cap, now, CONN, reject, sizeof(reject), &sig));
     refused(op, BL_NOT_SUPPORTED);
     op_ends(op, BL_NOT_SUPPORTED);
@@ -341,22 +368,22 @@ START_TEST(an_le_response_that_says_nonsense_opens_nothing)
 {
     bl_op op = connects(PSM, MTU, false, 1);
 
-    asked(1, 0x40);
-    RX(0x15, 1, nonsense[_i].cid, nonsense[_i].mtu, nonsense[_i].mps, 9, 0);
+    asked(ID(1), 0x40);
+    RX(0x15, ID(1), nonsense[_i].cid, nonsense[_i].mtu, nonsense[_i].mps, 9, 0);
     refused(op, BL_PROTOCOL);
     op_ends(op, BL_PROTOCOL);
     if (nonsense[_i].named) {
-        TX(0x06, 2, nonsense[_i].cid, 0x40);
+        TX(0x06, ID(2), nonsense[_i].cid, 0x40);
         rx_sdu(0x40, 3);
         conn->last_cid = 0x3f;
         connects(PSM, MTU, false, 1); /* its CID is not given again before that is answered */
-        asked(3, 0x41);
-        RX(0x15, 3, 0, 0, 0, 0, 2);
+        asked(ID(3), 0x41);
+        RX(0x15, ID(3), 0, 0, 0, 0, 2);
         (void)next_event(BL_EV_L2CAP_DISCONNECTED, 0);
         op_ends(op + 1, 0x302);
-        RX(0x07, 2, nonsense[_i].cid, 0x41); /* of another channel: ignored */
+        RX(0x07, ID(2), nonsense[_i].cid, 0x41); /* of another channel: ignored */
         ck_assert(l2cap_request_has_cid(conn, 0x40));
-        RX(0x07, 2, nonsense[_i].cid, 0x40);
+        RX(0x07, ID(2), nonsense[_i].cid, 0x40);
         ck_assert(!l2cap_request_has_cid(conn, 0x40));
     }
     nothing_left();
@@ -368,8 +395,8 @@ START_TEST(an_enhanced_response_that_says_nonsense_opens_what_it_may)
 {
     bl_op op = connects(PSM, MTU, true, 3);
 
-    asked_enhanced(1, 0x40, 3);
-    RX(0x18, 1, 512, 100, 9, 0, 0x44, 0x3f, 0); /* "all are open" */
+    asked_enhanced(ID(1), 0x40, 3);
+    RX(0x18, ID(1), 512, 100, 9, 0, 0x44, 0x3f, 0); /* "all are open" */
     connected(0x40, 512, op);
     refused(op, BL_PROTOCOL);
     refused(op, BL_PROTOCOL);
@@ -396,18 +423,18 @@ START_TEST(an_enhanced_response_about_other_channels_than_were_asked_for_opens_n
     };
     bl_op op = connects(PSM, MTU, true, 2);
 
-    asked_enhanced(1, 0x40, 2);
-    rx_words(0x18, 1, rows[_i].words, rows[_i].n);
+    asked_enhanced(ID(1), 0x40, 2);
+    rx_words(0x18, ID(1), rows[_i].words, rows[_i].n);
     for (unsigned i = 0; i < 2; i++) {
         struct bl_event e = next_event(BL_EV_L2CAP_DISCONNECTED, 0);
         ck_assert(e.l2cap.status == BL_PROTOCOL || (_i == 6 && e.l2cap.status == 0x304));
     }
     op_ends(op, BL_PROTOCOL);
     for (uint16_t i = 0; i < rows[_i].named; i++)
-        TX(0x06, (uint8_t)(2 + i), rows[_i].words[4 + i], 0x40 + i);
+        TX(0x06, (uint8_t)ID(2 + i), rows[_i].words[4 + i], 0x40 + i);
     nothing_left();
     for (uint16_t i = 0; i < rows[_i].named; i++) /* it knows none of them */
-        RX(0x01, (uint8_t)(2 + i), 2, rows[_i].words[4 + i], 0x40 + i);
+        RX(0x01, (uint8_t)ID(2 + i), 2, rows[_i].words[4 + i], 0x40 + i);
     nothing_left();
     ck_assert(list_empty(&conn->requests));
 }
@@ -474,29 +501,29 @@ START_TEST(what_a_late_response_opens_is_closed_again)
     RX(0x16, 5, 0x44, 7);
     nothing_left();
     connects(PSM, MTU, false, 1); /* another CID, another identifier */
-    asked(2, (uint16_t)(0x40 + n));
-    RX(0x15, 2, 0, 0, 0, 0, 2);
+    asked(ID(2), (uint16_t)(0x40 + n));
+    RX(0x15, ID(2), 0, 0, 0, 0, 2);
     (void)next_event(BL_EV_L2CAP_DISCONNECTED, 0);
     op_ends(op + 1, 0x302);
     switch (_i) {
     case 0:
-        RX(0x15, 1, 0x44, 512, 100, 5, 0);
-        TX(0x06, 3, 0x44, 0x40);
+        RX(0x15, ID(1), 0x44, 512, 100, 5, 0);
+        TX(0x06, ID(3), 0x44, 0x40);
         break;
     case 1:
-        RX(0x18, 1, 512, 100, 5, 0, 0x44, 0x45);
-        TX(0x06, 3, 0x44, 0x40);
-        TX(0x06, 4, 0x45, 0x41);
+        RX(0x18, ID(1), 512, 100, 5, 0, 0x44, 0x45);
+        TX(0x06, ID(3), 0x44, 0x40);
+        TX(0x06, ID(4), 0x45, 0x41);
         break;
     case 2:
-        RX(0x18, 1, 512, 100, 5, 4, 0, 0x45);
-        TX(0x06, 3, 0x45, 0x41);
+        RX(0x18, ID(1), 512, 100, 5, 4, 0, 0x45);
+        TX(0x06, ID(3), 0x45, 0x41);
         break;
     case 3:
-        RX(0x18, 1, 0, 0, 0, 2, 0, 0);
+        RX(0x18, ID(1), 0, 0, 0, 2, 0, 0);
         break;
     default:
-        RX(0x01, 1, 0);
+        RX(0x01, ID(1), 0);
         break;
     }
     nothing_left();
@@ -511,13 +538,13 @@ START_TEST(a_peer_that_asks_somebody_is_waited_for)
     bl_op op = connects(PSM, MTU, true, 1);
     uint16_t pending = (uint16_t)(0x000d + _i);
 
-    asked_enhanced(1, 0x40, 1);
+    asked_enhanced(ID(1), 0x40, 1);
     advance(29 * SECONDS);
-    RX(0x18, 1, 0, 0, 0, pending, 0);
+    RX(0x18, ID(1), 0, 0, 0, pending, 0);
     link_goes_on();
     advance(59 * SECONDS);
     no_tx();
-    RX(0x18, 1, 600, 100, 5, 0, 0x44);
+    RX(0x18, ID(1), 600, 100, 5, 0, 0x44);
     connected(0x40, 600, op);
     connected_op(op, 0x40, 600);
     silent();
@@ -530,19 +557,19 @@ START_TEST(but_not_for_ever)
     unsigned n = 0;
     struct bl_event e;
 
-    asked_enhanced(1, 0x40, 1);
+    asked_enhanced(ID(1), 0x40, 1);
     while (!bl_evq_pop(&events, &e)) {
-        RX(0x18, 1, 0, 0, 0, 0x000f, 0);
+        RX(0x18, ID(1), 0, 0, 0, 0x000f, 0);
         advance(25 * SECONDS);
         n++;
     }
     ck_assert_uint_eq(n, 300 / 25);
     ck_assert_int_eq(e.kind, BL_EV_L2CAP_DISCONNECTED);
     op_ends(op, BL_TIMEOUT);
-    RX(0x18, 1, 0, 0, 0, 0x000f, 0); /* still: nobody waits */
+    RX(0x18, ID(1), 0, 0, 0, 0x000f, 0); /* still: nobody waits */
     nothing_left();
-    RX(0x18, 1, 600, 100, 5, 0, 0x44);
-    TX(0x06, 2, 0x44, 0x40);
+    RX(0x18, ID(1), 600, 100, 5, 0, 0x44);
+    TX(0x06, ID(2), 0x44, 0x40);
     nothing_left();
 }
 END_TEST
@@ -551,8 +578,8 @@ START_TEST(an_le_response_is_never_pending)
 {
     bl_op op = connects(PSM, MTU, false, 1);
 
-    asked(1, 0x40);
-    RX(0x15, 1, 0, 0, 0, 0, 0x000d);
+    asked(ID(1), 0x40);
+    RX(0x15, ID(1), 0, 0, 0, 0, 0x000d);
     refused(op, 0x30d);
     op_ends(op, 0x30d);
     nothing_left();
@@ -586,7 +613,7 @@ START_TEST(a_request_waits_for_room)
     no_tx();
     advance(SECONDS);
     step();
-    asked(2, 0x40); /* the first identifier was never used */
+    asked(ID(2), 0x40); /* the first identifier was never used */
     ck_assert(list_empty(&l2cap.sending));
     advance(30 * SECONDS - 1);
     no_tx();
@@ -697,6 +724,7 @@ int main(void)
     tcase_add_test(t, responses_come_in_any_order);
     tcase_add_test(t, both_sides_may_connect_at_once);
     tcase_add_test(t, identifiers_are_of_one_sequence_and_never_taken_twice);
+    tcase_add_test(t, identifiers_under_129_are_given_only_while_all_others_are_taken);
     tcase_add_test(t, what_is_of_the_parameter_update_is_handed_on);
     tcase_add_loop_test(t, a_reject_ends_a_request, 0, 4);
     tcase_add_loop_test(t, an_le_response_that_says_nonsense_opens_nothing, 0, ROWS(nonsense));

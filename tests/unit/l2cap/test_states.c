@@ -164,8 +164,8 @@ static bl_op ask(bool as_enhanced, uint8_t n)
     return op;
 }
 
-/* Of its channels the first is 0x40, and 0x55 to the peer; what is under way has identifier 1 where
- * nothing came before it. */
+/* Of its channels the first is 0x40, and 0x55 to the peer; what is under way has the identifier
+ * ID(1) where nothing came before it. */
 static void enter(enum state state)
 {
     static const uint8_t sdu[512];
@@ -185,17 +185,17 @@ static void enter(enum state state)
         break;
     case PENDING:
         ask(true, 2);
-        RX(0x18, 1, 0, 0, 0, 0x000d, 0, 0);
+        RX(0x18, ID(1), 0, 0, 0, 0x000d, 0, 0);
         break;
     case UNSENT:
         hci->send_error = -ENOBUFS;
         ask(false, 1);
         break;
     case ASKED:
-        RX(0x14, 1, PSM, 0x55, 512, 100, 5);
+        RX(0x14, ID(1), PSM, 0x55, 512, 100, 5);
         break;
     case ASKED_ENHANCED:
-        RX(0x17, 1, PSM, 512, 100, 5, 0x55, 0x56);
+        RX(0x17, ID(1), PSM, 512, 100, 5, 0x55, 0x56);
         break;
     case INCOMING:
         cid = incoming(0x55);
@@ -390,7 +390,7 @@ START_TEST(the_link_goes_on_whatever_comes)
     for (size_t c = 0; c < sizeof(codes) / sizeof(codes[0]); c++)
         for (size_t k = 0; k < NUMBERS; k++)
             for (size_t n = codes[c].least; n <= codes[c].most; n++)
-                for (uint8_t id = 1; id <= 2; id++) {
+                for (uint8_t id = ID(1); id <= ID(2); id++) {
                     /* twice, for what the first one has led to */
                     enter((enum state)_i);
                     rx_words(codes[c].code, id, numbers[k], n);
