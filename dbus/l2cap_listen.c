@@ -303,7 +303,7 @@ int bus_l2cap_method_reply(sd_bus_message *m, void *userdata, sd_bus_error *erro
     if (r == -EINVAL)
         return bus_error_invalid(error,
                                  "A result of 0x%x is no refusal of a channel (0x0002, 0x0004 to "
-                                 "0x000c), nor 0.",
+                                 "0x000b; of an enhanced one also 0x000c), nor 0.",
                                  result);
     bus_l2cap_answered(ch);
     if (r < 0 || result != BL_L2CAP_SUCCESS)

@@ -64,7 +64,8 @@ int bl_l2cap_listen(struct bl_host *host, const struct bl_l2cap_listen *params);
  * listened; no event says so. -ENOENT. */
 int bl_l2cap_unlisten(struct bl_host *host, uint64_t now, uint16_t psm);
 /* Answers BL_EV_L2CAP_ACCEPT by its request number: 0 or an enum bl_l2cap_result. -ENOENT: no such
- * request (any more), -EINVAL: no result that a refusal can have. */
+ * request (any more), -EINVAL: no result that a refusal can have (INVALID_PARAMETERS
+ * only that of an enhanced channel). */
 int bl_l2cap_reply(struct bl_host *host, uint64_t now, uint32_t request, uint16_t result);
 
 /* ---- connecting ---- */

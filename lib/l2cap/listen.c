@@ -149,17 +149,21 @@ void l2cap_asked_free_all(struct bl_l2cap_conn *c)
     c->n_asked = 0;
 }
 
-/* Which result a refusal may give: those of both tables, 4.23 and 4.26. */
-static bool listen_may_refuse_with(uint16_t result)
+/* Which result a refusal may give: those of both tables, 4.23 and 4.26; the last of the enhanced
+ * ones' has no place in the other. */
+static bool listen_may_refuse_with(uint8_t code, uint16_t result)
 {
+    uint16_t last = code == BL_SIG_ENHANCED_REQ ? BL_L2CAP_INVALID_PARAMETERS
+                                                : BL_L2CAP_UNACCEPTABLE_PARAMETERS;
+
     return result == BL_L2CAP_SPSM_NOT_SUPPORTED ||
-           (result >= BL_L2CAP_NO_RESOURCES && result <= BL_L2CAP_INVALID_PARAMETERS);
+           (result >= BL_L2CAP_NO_RESOURCES && result <= last);
 }
 
 int bl_l2cap_do_reply(struct bl_l2cap *l, uint64_t now, uint32_t request, uint16_t result)
 {
-    if (result != BL_L2CAP_SUCCESS && !listen_may_refuse_with(result))
-        return -EINVAL;
+    if (result != BL_L2CAP_SUCCESS && !listen_may_refuse_with(BL_SIG_ENHANCED_REQ, result))
+        return -EINVAL; /* whatever the request */
     for (unsigned k = 0; request != 0 && k < l->count; k++) {
         struct bl_l2cap_conn *c = l->table[k];
         list_each(node, next, &c->asked)
@@ -168,6 +172,8 @@ int bl_l2cap_do_reply(struct bl_l2cap *l, uint64_t now, uint32_t request, uint16
             for (unsigned i = 0; i < a->n_cid; i++) {
                 if (a->request[i] != request)
                     continue;
+                if (result != BL_L2CAP_SUCCESS && !listen_may_refuse_with(a->code, result))
+                    return -EINVAL;
                 asked_decide(c, a, i, result);
                 if (!asked_answer(c, now, a))
                     l2cap_sending(c);

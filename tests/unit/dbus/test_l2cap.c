@@ -348,6 +348,11 @@ START_TEST(reply_refuses)
     accept_event(CID, 77);
     unsigned call = rig_call(&rig, ":1.2", L, "Reply", "uq", request(), 3);
     ck_assert_str_eq(answer(call), BAD); /* and it stays open */
+    host->result = -EINVAL;              /* as of 0x000c, where the channel is not enhanced */
+    call = rig_call(&rig, ":1.2", L, "Reply", "uq", request(), 12);
+    ck_assert_str_eq(answer(call), BAD);
+    host->result = 0;
+    ck_assert_uint_eq(open_channels(), 1);
     call = rig_call(&rig, ":1.2", L, "Reply", "uq", request(), 6);
     ck_assert_str_eq(answer(call), "reply");
     ck_assert_uint_eq(host->reply, 6);

@@ -447,13 +447,20 @@ END_TEST
 START_TEST(an_asked_channel_is_refused_with_the_result_that_is_given)
 {
     static const uint16_t results[] = {2, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    uint16_t cid = 0x40;
 
     listen_on(PSM, MTU, 0, true);
     for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
-        RX(0x14, 7, PSM, 0x44, 512, 100, 5);
-        struct bl_event e = next_event(BL_EV_L2CAP_ACCEPT, (uint16_t)(0x40 + i));
+        if (results[i] != BL_L2CAP_INVALID_PARAMETERS) {
+            RX(0x14, 7, PSM, 0x44, 512, 100, 5);
+            struct bl_event e = next_event(BL_EV_L2CAP_ACCEPT, cid++);
+            ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, e.l2cap.request, results[i]), 0);
+            le_refused(7, results[i]);
+        }
+        RX(0x17, 7, PSM, 512, 100, 5, 0x44);
+        struct bl_event e = next_event(BL_EV_L2CAP_ACCEPT, cid++);
         ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, e.l2cap.request, results[i]), 0);
-        le_refused(7, results[i]);
+        TX(0x18, 7, 0, 0, 0, results[i], 0);
     }
     ck_assert_uint_eq(conn->n_channels, 0);
     ck_assert_uint_eq(conn->n_asked, 0);
@@ -473,6 +480,21 @@ START_TEST(a_reply_is_checked)
     ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, 0, 0), -ENOENT);
     ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, e.l2cap.request + 1, 0), -ENOENT);
     silent();
+}
+END_TEST
+
+/* 4.23's table ends at 0x000b. */
+START_TEST(only_an_enhanced_request_is_refused_with_invalid_parameters)
+{
+    listen_on(PSM, MTU, 0, true);
+    RX(0x14, 7, PSM, 0x44, 512, 100, 5);
+    uint32_t request = accepts(0x40, true).l2cap.request;
+    ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, request, 0x000c), -EINVAL);
+    silent();
+    ck_assert_uint_eq(conn->n_asked, 1); /* it waits on */
+    ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, request, 0x000b), 0);
+    le_refused(7, 0x000b);
+    ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, request, 0x000c), -ENOENT);
 }
 END_TEST
 
@@ -632,6 +654,27 @@ START_TEST(a_refusal_without_room_is_dropped_and_counted)
 }
 END_TEST
 
+START_TEST(an_answer_that_waits_for_memory_is_forgotten_with_the_last_link)
+{
+    listen_on(PSM, MTU, 0, true);
+    RX(0x14, 7, PSM, 0x44, 512, 100, 5);
+    struct bl_event e = accepts(0x40, true);
+    ck_assert_int_eq(bl_l2cap_open(&l2cap, now, CONN + 1, HANDLE + 1), 0);
+    oom_fail_at(1);
+    ck_assert_int_eq(bl_l2cap_do_reply(&l2cap, now, e.l2cap.request, 4), 0);
+    if (_i == 1) {
+        oom_fail_at(1);
+        bl_l2cap_step(&l2cap, now); /* which sets a time */
+    }
+    oom_off();
+    silent();
+    bl_l2cap_close(&l2cap, now, CONN + 1, 0x113);
+    ck_assert_uint_ne(bl_l2cap_deadline(&l2cap), TIMERQ_NEVER);
+    lose(0x113); /* nothing is to be tried again */
+    silent();
+}
+END_TEST
+
 START_TEST(without_memory_a_request_is_refused_or_answered_later)
 {
     unsigned long n = 0;
@@ -711,6 +754,7 @@ int main(void)
     tcase_add_test(t, an_asked_channel_opens_when_it_is_granted);
     tcase_add_test(t, an_asked_channel_is_refused_with_the_result_that_is_given);
     tcase_add_test(t, a_reply_is_checked);
+    tcase_add_test(t, only_an_enhanced_request_is_refused_with_invalid_parameters);
     tcase_add_loop_test(t, an_enhanced_request_is_answered_when_all_of_it_is_decided, 0, 6);
     tcase_add_test(t, requests_that_wait_are_bounded);
     tcase_add_test(t, a_request_that_is_asked_again_has_one_answer);
@@ -718,6 +762,7 @@ int main(void)
     tcase_add_test(t, what_waits_ends_with_the_link_without_a_word);
     tcase_add_loop_test(t, an_answer_waits_for_room_and_the_channel_for_it, 0, 2);
     tcase_add_test(t, a_refusal_without_room_is_dropped_and_counted);
+    tcase_add_loop_test(t, an_answer_that_waits_for_memory_is_forgotten_with_the_last_link, 0, 2);
     tcase_add_test(t, without_memory_a_request_is_refused_or_answered_later);
     tcase_add_test(t, where_there_is_no_memory_a_link_has_no_channels);
     suite_add_tcase(s, t);
