@@ -4,7 +4,7 @@
  * l2cap_socket: L2cap1's Acquire: a channel as a SOCK_SEQPACKET socket, an SDU a packet.
  *
  *     open --the client closes, writes too much--> drained --DISCONNECTED--> freed
- *       |--Disconnect, its owner goes--> closing --all read, or too late--> drained
+ *       |--Disconnect, its owner or its client goes--> closing --all read, or too late--> drained
  *       '--DISCONNECTED--> the reader's: freed when all that has come is in the socket
  *
  * Nothing is copied and nothing is kept here: packets are read straight into the stack's slots, as
@@ -13,7 +13,9 @@
  * client does not read, SDUs stay in the stack, which gives the peer no credits for them.
  *
  * An empty packet and the end of file are told apart as in pipe.c, by SO_PASSCRED. As there, while
- * the peer takes nothing the watch is left alone until the client writes.
+ * the peer takes nothing the watch is left alone until the client writes. From then on a timer
+ * looks whether the client has hung up, since the end of file is behind what is not read: it is
+ * `closing` then too.
  *
  * When the channel has ended the socket's buffer is made as large as may be, so that what has come
  * is the client's to read even after the link, which the stack's store ends with.
@@ -37,6 +39,7 @@ enum {
     SOCKET_ROOM = 128 << 10, /* the kernel wants a packet and a little more in the buffer */
     SOCKET_LAST_ROOM = 1 << 20,
     SOCKET_RETRY_US = 5000,    /* where there was no memory */
+    SOCKET_LOOK_US = 1000000,  /* while the peer takes nothing, or closing */
     SOCKET_IDLE_US = 5000000,  /* closing: without the peer taking anything... */
     SOCKET_LATE_US = 30000000, /* ...and in all */
 };
@@ -53,8 +56,9 @@ struct bus_l2cap_socket {
     bool deaf;       /* ...and the client has written meanwhile */
     bool closing;    /* it may write no more */
     bool drained;    /* the client's last packet has been taken */
-    struct bus_timer late, retry;
-    uint64_t give_up;
+    struct bus_timer look, retry;
+    size_t frames; /* closing: of what the stack has, when they were last counted */
+    uint64_t idle, give_up;
 };
 
 const struct bus_owner *bus_l2cap_socket_owner(const struct bus_l2cap_socket *s)
@@ -85,7 +89,7 @@ static void socket_drained(struct bus_l2cap_socket *s, const char *why)
         bus_news(ch->adapter, "connection %u: the socket of channel 0x%04x is hung up: %s",
                  ch->conn, ch->cid, why);
     s->drained = true;
-    bus_timer_cancel(ch->adapter, &s->late);
+    bus_timer_cancel(ch->adapter, &s->look);
     (void)shutdown(s->fd, SHUT_RD); /* what it writes from now on is refused */
     bus_l2cap_close(ch);
 }
@@ -200,15 +204,6 @@ static int socket_read(struct bus_l2cap_socket *s, struct mmsghdr *head, size_t 
     return r;
 }
 
-static void socket_moved(struct bus_l2cap_socket *s)
-{
-    struct bus_adapter *a = s->ch->adapter;
-    uint64_t idle = bus_now(a) + SOCKET_IDLE_US;
-
-    if (s->closing && !s->drained)
-        bus_timer_set(a, &s->late, idle < s->give_up ? idle : s->give_up);
-}
-
 /* One batch. True: there may be more, and the peer takes it. */
 static bool socket_take_batch(struct bus_l2cap_socket *s)
 {
@@ -244,7 +239,7 @@ static bool socket_take_batch(struct bus_l2cap_socket *s)
             socket_drained(s, NULL);
             return false;
         }
-        socket_moved(s);
+        s->idle = bus_now(a) + SOCKET_IDLE_US;
     }
     if (use < (size_t)got) {
         if (head[use].msg_hdr.msg_flags & MSG_CTRUNC)
@@ -281,6 +276,20 @@ static void socket_retry(struct bus_timer *t, uint64_t now)
     bus_l2cap_socket_ready(list_entry(t, struct bus_l2cap_socket, retry));
 }
 
+/* The client may have hung up. */
+static void socket_look(struct bus_l2cap_socket *s)
+{
+    struct bus_adapter *a = s->ch->adapter;
+    struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+    if (s->closing)
+        return;
+    if (poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLRDHUP))
+        bus_l2cap_socket_close(s);
+    else
+        bus_timer_set(a, &s->look, bus_now(a) + SOCKET_LOOK_US);
+}
+
 static void socket_ready(void *userdata, uint32_t events)
 {
     struct bus_l2cap_socket *s = userdata;
@@ -298,31 +307,59 @@ static void socket_ready(void *userdata, uint32_t events)
     }
     if (!(events & POLLIN) || s->drained)
         return;
-    if (s->stalled)
+    if (s->stalled) {
         s->deaf = true;
-    else
+        socket_look(s);
+    } else {
         socket_take(s);
+    }
     socket_want(s);
 }
 
 /* ---- the end ---- */
 
-static void socket_late(struct bus_timer *t, uint64_t now)
+/* Closing: until when it is waited for. A large SDU takes its time, frame by frame. */
+static uint64_t socket_until(struct bus_l2cap_socket *s, uint64_t now)
 {
-    (void)now;
-    socket_drained(list_entry(t, struct bus_l2cap_socket, late),
-                   "it is closed, and what its client wrote has not left in time");
+    const struct bus_channel *ch = s->ch;
+    struct bl_l2cap_info info = {0};
+
+    if (bl_l2cap_info(ch->adapter->host, ch->conn, ch->cid, &info) == 0 &&
+        info.tx_frames != s->frames) {
+        s->frames = info.tx_frames;
+        s->idle = now + SOCKET_IDLE_US;
+    }
+    return s->idle < s->give_up ? s->idle : s->give_up;
+}
+
+static void socket_looks(struct bus_timer *t, uint64_t now)
+{
+    struct bus_l2cap_socket *s = list_entry(t, struct bus_l2cap_socket, look);
+
+    if (!s->closing) {
+        if (s->deaf)
+            socket_look(s);
+        return;
+    }
+    uint64_t until = socket_until(s, now);
+    if (now >= until)
+        socket_drained(s, "it is closed, and what its client wrote has not left in time");
+    else
+        bus_timer_set(s->ch->adapter, &s->look,
+                      now + SOCKET_LOOK_US < until ? now + SOCKET_LOOK_US : until);
 }
 
 void bus_l2cap_socket_close(struct bus_l2cap_socket *s)
 {
-    struct bus_adapter *a = s->ch->adapter;
+    uint64_t now = bus_now(s->ch->adapter);
 
     if (s->closing || s->drained)
         return;
     s->closing = true;
-    s->give_up = bus_now(a) + SOCKET_LATE_US;
-    bus_timer_set(a, &s->late, bus_now(a) + SOCKET_IDLE_US);
+    s->give_up = now + SOCKET_LATE_US;
+    (void)socket_until(s, now);
+    s->idle = now + SOCKET_IDLE_US;
+    bus_timer_set(s->ch->adapter, &s->look, now + SOCKET_LOOK_US);
     (void)shutdown(s->fd, SHUT_RD); /* reads as an end of file behind what is there */
 }
 
@@ -330,7 +367,7 @@ bool bus_l2cap_socket_ended(struct bus_l2cap_socket *s)
 {
     int room = SOCKET_LAST_ROOM;
 
-    bus_timer_cancel(s->ch->adapter, &s->late);
+    bus_timer_cancel(s->ch->adapter, &s->look);
     s->drained = true;
     (void)shutdown(s->fd, SHUT_RD);
     socket_give(s);
@@ -370,7 +407,7 @@ void bus_l2cap_socket_free(struct bus_l2cap_socket *s)
         return;
     struct bus_adapter *a = s->ch->adapter;
 
-    bus_timer_cancel(a, &s->late);
+    bus_timer_cancel(a, &s->look);
     bus_timer_cancel(a, &s->retry);
     if (s->watch)
         a->bus->options.unwatch_fd(s->watch);
@@ -456,7 +493,7 @@ static int socket_new(struct bus_channel *ch, struct bus_owner *owner, int *ret_
     }
     s->ch = ch;
     s->fd = -1;
-    s->late.fire = socket_late;
+    s->look.fire = socket_looks;
     s->retry.fire = socket_retry;
     ch->socket = s;
     bus_l2cap_of(ch->adapter)->n_sockets++;

@@ -143,6 +143,7 @@ struct bl_l2cap_info {
     uint16_t psm, peer_cid, our_mtu, peer_mtu, our_mps, peer_mps;
     uint16_t credits;              /* that we have */
     uint16_t peer_credits;         /* that the peer has */
+    size_t tx_frames;              /* that what was taken for sending still makes */
     bool enhanced, incoming, open; /* open: not being disconnected, nor ended */
     uint64_t tx_sdus, rx_sdus, tx_bytes, rx_bytes;
 };

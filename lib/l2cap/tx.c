@@ -354,6 +354,7 @@ void bl_l2cap_channel_info(const struct l2cap_channel *ch, struct bl_l2cap_info 
         .peer_mps = ch->peer_mps,
         .credits = ch->tx.credits,
         .peer_credits = ch->rx.credits,
+        .tx_frames = ch->tx.need,
         .enhanced = ch->enhanced,
         .incoming = ch->incoming,
         .open = ch->state == L2CAP_OPEN,

@@ -77,6 +77,7 @@ struct fake_channel {
     bool busy;          /* until SEND_READY, which is the test's */
     uint16_t conn, cid, peer_mtu;
     unsigned room; /* SDUs that are taken before it is busy */
+    size_t frames; /* of these that have not left */
     unsigned sent;
     size_t sent_octets, last;
     uint32_t sum; /* of lengths and octets, in order: fake_l2cap_sum() */

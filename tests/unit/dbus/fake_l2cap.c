@@ -256,6 +256,7 @@ int bl_l2cap_info(const struct bl_host *host, uint16_t conn, uint16_t cid,
 
     if (!ch)
         return -ENOENT;
-    *ret = (struct bl_l2cap_info){.peer_mtu = ch->peer_mtu, .enhanced = ch->enhanced};
+    *ret = (struct bl_l2cap_info){
+        .peer_mtu = ch->peer_mtu, .enhanced = ch->enhanced, .tx_frames = ch->frames};
     return 0;
 }

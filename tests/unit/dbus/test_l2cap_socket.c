@@ -559,6 +559,131 @@ START_TEST(and_30_s_in_all)
 }
 END_TEST
 
+/* ---- a client that goes while the peer takes nothing ---- */
+
+static void pass(uint64_t us)
+{
+    rig.now += us;
+    rig_run(&rig);
+    watches_run();
+}
+
+static void takes(unsigned sdus)
+{
+    ch->busy = false;
+    ch->room = sdus;
+    event(BL_EV_L2CAP_SEND_READY, 0);
+    watches_run();
+}
+
+/* With more in the socket, which the daemon has seen or will see, or with nothing. */
+static int goes_while_stalled(int how)
+{
+    int fd = acquired();
+
+    ch->room = 1;
+    for (int i = 0; i < (how % 3 == 2 ? 1 : 20); i++)
+        put(fd, 10);
+    watches_run();
+    if (how % 3 == 1) {
+        put(fd, 10);
+        watches_run();
+    }
+    ck_assert(ch->busy);
+    if (how < 3)
+        close(fd);
+    else
+        shutdown(fd, how < 6 ? SHUT_RDWR : SHUT_WR);
+    watches_run();
+    ck_assert(!ch->disconnecting);
+    return how < 3 ? -1 : fd;
+}
+
+START_TEST(a_socket_that_is_closed_while_the_peer_takes_nothing_ends_in_time)
+{
+    int fd = goes_while_stalled(_i);
+
+    pass(1000000); /* it is looked for once a second at least */
+    pass(3999999);
+    ck_assert(!ch->disconnecting);
+    pass(1000001);
+    ck_assert(ch->disconnecting);
+    ck_assert(ch->sent < 20);
+    ends();
+    ck_assert_ptr_nonnull(rig_find(&rig, "signal Disconnected -> :1.1 1 64 128 0"));
+    ck_assert_uint_eq(channels(), 0);
+    ck_assert_uint_eq(sockets(), 0);
+    if (fd >= 0)
+        close(fd);
+}
+END_TEST
+
+START_TEST(what_it_has_written_goes_as_long_as_the_peer_takes_it)
+{
+    int fd = acquired(), turns = 0;
+
+    ch->peer_mtu = 40000; /* one slot at a time */
+    ch->room = 1;
+    for (int i = 0; i < 6; i++)
+        put(fd, 10);
+    watches_run();
+    close(fd);
+    for (; ch->sent < 6; turns++) {
+        pass(4000000);
+        ck_assert(!ch->disconnecting);
+        takes(1);
+    }
+    ck_assert_int_eq(turns, 5);
+    takes(1);
+    ck_assert(ch->disconnecting);
+    ck_assert_uint_eq(ch->sent, 6);
+    ends();
+}
+END_TEST
+
+START_TEST(a_part_of_an_sdu_is_progress_but_30_s_are_all)
+{
+    int fd = acquired();
+
+    ch->room = 1;
+    ch->frames = 100;
+    for (int i = 0; i < 20; i++)
+        put(fd, 10);
+    watches_run();
+    close(fd);
+    pass(1000000); /* it is seen */
+    for (int i = 1; i < 30; i++) {
+        if (i % 4 == 0)
+            ch->frames--;
+        pass(1000000);
+        ck_assert(!ch->disconnecting);
+    }
+    pass(1000000);
+    ck_assert(ch->disconnecting);
+    ends();
+}
+END_TEST
+
+START_TEST(a_client_that_is_there_waits_for_ever)
+{
+    int fd = acquired();
+
+    ch->room = 1;
+    ch->peer_mtu = 1000;
+    for (int i = 0; i < 20; i++)
+        put(fd, 10);
+    watches_run();
+    for (int i = 0; i < 100; i++)
+        pass(1000000);
+    ck_assert(!ch->disconnecting);
+    takes(100);
+    ck_assert_uint_eq(ch->sent, 20);
+    pass(10000000);
+    ck_assert(!ch->disconnecting);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_client_that_wrote_and_died_has_written)
 {
     int fd = acquired();
@@ -671,6 +796,10 @@ int main(void)
     tcase_add_test(t, disconnect_sends_what_was_written_first);
     tcase_add_test(t, but_waits_5_s_without_progress_alone);
     tcase_add_test(t, and_30_s_in_all);
+    tcase_add_loop_test(t, a_socket_that_is_closed_while_the_peer_takes_nothing_ends_in_time, 0, 9);
+    tcase_add_test(t, what_it_has_written_goes_as_long_as_the_peer_takes_it);
+    tcase_add_test(t, a_part_of_an_sdu_is_progress_but_30_s_are_all);
+    tcase_add_test(t, a_client_that_is_there_waits_for_ever);
     tcase_add_test(t, a_client_that_wrote_and_died_has_written);
     tcase_add_test(t, an_attached_client_may_have_the_daemons_channel);
     tcase_add_test(t, the_end_of_the_link_ends_it);

@@ -112,12 +112,15 @@ START_TEST(frame_needs_a_credit)
 {
     struct rig *r = rig_new(251, 8);
     struct l2cap_channel *ch = rig_open(r, 0, 100, 23, 1);
+    struct bl_l2cap_info info;
 
     ck_assert_int_eq(rig_send(ch, 100), 0); /* five frames */
     ck_assert(!rig_step(r));
     for (unsigned i = 0; i < 5; i++) {
         ck_assert_uint_eq(rig_peer(ch)->received, 0);
         ck_assert_uint_eq(r->drained, 0);
+        bl_l2cap_channel_info(ch, &info);
+        ck_assert_uint_eq(info.tx_frames, 5 - i);
         rig_credits(ch, 1);
         ck_assert(rig_step(r));
         ck_assert(!rig_step(r));
