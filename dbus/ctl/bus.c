@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <unistd.h>
 
 static const struct {
     const char *error; /* after org.bled.Error. or org.freedesktop.DBus.Error. */
@@ -262,16 +264,31 @@ int ctl_loop_init(struct ctl *c)
     return r < 0 ? ctl_error("waiting for events", r, NULL) : CTL_OK;
 }
 
+/* Ctrl-C makes a terminal throw away what has been written to it and not shown yet, a moment after
+ * the signal: that may be our last words. Where we may, we ask it not to. */
+static bool keep_output(struct termios *old)
+{
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, old) < 0)
+        return false;
+    struct termios new = *old;
+    new.c_lflag |= NOFLSH;
+    return tcsetattr(STDIN_FILENO, TCSANOW, &new) == 0;
+}
+
 int ctl_loop(struct ctl *c, int interrupted, const char *ready)
 {
+    struct termios old;
     int r = 0;
 
+    bool kept = keep_output(&old);
     block_signals(true);
     if (ready)
         ctl_progress(c, "%s", ready);
     /* not sd_event_loop(), whose end closes the bus: there may be something to tidy up */
     while (r >= 0 && !c->over && !ferror(stdout))
         r = sd_event_run(c->event, UINT64_MAX);
+    if (kept)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &old);
     if (r < 0)
         return ctl_error("waiting for events", r, NULL);
     return c->interrupted ? interrupted : c->status;
