@@ -840,7 +840,7 @@ func (r *Adapter) Acquire(ctx context.Context, conn uint16, cid uint16, options 
 	return
 }
 
-// L2capReply: The answer to an Accept with a request: result 0 accepts; 0x0002 and 0x0004 to 0x000c refuse, and the peer is told that number (Core 5.4, Vol 3, Part A, 4.23 and 4.26): 0x0006, Insufficient Authorization, is the usual one. Where a peer asks for several channels at once it hears when all have been decided.
+// L2capReply: The answer to an Accept with a request: result 0 accepts; 0x0002 and 0x0004 to 0x000b refuse, and 0x000c where the channel is enhanced; the peer is told that number (Core 5.4, Vol 3, Part A, 4.23 and 4.26): 0x0006, Insufficient Authorization, is the usual one. Where a peer asks for several channels at once it hears when all have been decided.
 func (r *Adapter) L2capReply(ctx context.Context, request uint32, result uint16) (err error) {
 	err = r.call(ctx, "org.bled.L2cap1.Reply", []interface{}{}, request, result)
 	return
