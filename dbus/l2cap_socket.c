@@ -38,10 +38,10 @@ enum {
     SOCKET_TRIES = 8,        /* of a system call that was disturbed */
     SOCKET_ROOM = 128 << 10, /* the kernel wants a packet and a little more in the buffer */
     SOCKET_LAST_ROOM = 1 << 20,
-    SOCKET_RETRY_US = 5000,    /* where there was no memory */
-    SOCKET_LOOK_US = 1000000,  /* while the peer takes nothing, or closing */
-    SOCKET_IDLE_US = 5000000,  /* closing: without the peer taking anything... */
-    SOCKET_LATE_US = 30000000, /* ...and in all */
+    SOCKET_RETRY_US = 5000,     /* where there was no memory */
+    SOCKET_LOOK_US = 1000000,   /* while the peer takes nothing, or closing */
+    SOCKET_IDLE_US = 5000000,   /* closing: without the peer taking anything... */
+    SOCKET_LATE_US = 300000000, /* ...and in all, which a slow link needs for a full socket */
 };
 
 struct bus_l2cap_socket {

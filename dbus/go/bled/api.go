@@ -810,7 +810,7 @@ func (r *Adapter) Reconfigure(ctx context.Context, conn uint16, cid uint16, mtu 
 	return
 }
 
-// L2capDisconnect: Closes a channel, and replies after its Disconnected. What Send has taken, and what a socket's client has written, goes first: as long as the peer takes it, 5 s without progress at most (10 s for a socket), and 30 s in all for a socket. Link1.Disconnect by the connection's last user does not wait for that. What has come and was not read is thrown away, but for what is in a socket. Of a channel that the peer has closed, what is left to be read is thrown away; no further signal comes.
+// L2capDisconnect: Closes a channel, and replies after its Disconnected. What Send has taken, and what a socket's client has written, goes first: as long as the peer takes it, 5 s without progress at most (10 s for a socket), and 5 minutes in all for a socket. Link1.Disconnect by the connection's last user does not wait for that. What has come and was not read is thrown away, but for what is in a socket. Of a channel that the peer has closed, what is left to be read is thrown away; no further signal comes.
 func (r *Adapter) L2capDisconnect(ctx context.Context, conn uint16, cid uint16) (err error) {
 	err = r.call(ctx, "org.bled.L2cap1.Disconnect", []interface{}{}, conn, cid)
 	return

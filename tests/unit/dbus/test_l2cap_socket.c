@@ -532,18 +532,18 @@ START_TEST(but_waits_5_s_without_progress_alone)
 }
 END_TEST
 
-START_TEST(and_30_s_in_all)
+START_TEST(and_5_minutes_in_all)
 {
     int fd = acquired(), turns = 0;
 
     ch->peer_mtu = 40000; /* one slot at a time */
     ch->room = 1;
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 100; i++)
         put(fd, 10);
     watches_run();
     rig_call(&rig, ":1.1", L, "Disconnect", "qq", CONN, CID);
     while (!ch->disconnecting) {
-        rig.now += 2000000;
+        rig.now += 4000000;
         rig_run(&rig);
         watches_run();
         ch->busy = false;
@@ -552,8 +552,8 @@ START_TEST(and_30_s_in_all)
         watches_run();
         turns++;
     }
-    ck_assert_int_eq(turns, 15);
-    ck_assert_uint_lt(ch->sent, 20);
+    ck_assert_int_eq(turns, 75);
+    ck_assert_uint_lt(ch->sent, 100);
     ends();
     close(fd);
 }
@@ -641,7 +641,7 @@ START_TEST(what_it_has_written_goes_as_long_as_the_peer_takes_it)
 }
 END_TEST
 
-START_TEST(a_part_of_an_sdu_is_progress_but_30_s_are_all)
+START_TEST(a_part_of_an_sdu_is_progress_but_5_minutes_are_all)
 {
     int fd = acquired();
 
@@ -652,7 +652,7 @@ START_TEST(a_part_of_an_sdu_is_progress_but_30_s_are_all)
     watches_run();
     close(fd);
     pass(1000000); /* it is seen */
-    for (int i = 1; i < 30; i++) {
+    for (int i = 1; i < 300; i++) {
         if (i % 4 == 0)
             ch->frames--;
         pass(1000000);
@@ -795,10 +795,10 @@ int main(void)
     tcase_add_test(t, a_channel_has_one_socket_and_no_other_methods);
     tcase_add_test(t, disconnect_sends_what_was_written_first);
     tcase_add_test(t, but_waits_5_s_without_progress_alone);
-    tcase_add_test(t, and_30_s_in_all);
+    tcase_add_test(t, and_5_minutes_in_all);
     tcase_add_loop_test(t, a_socket_that_is_closed_while_the_peer_takes_nothing_ends_in_time, 0, 9);
     tcase_add_test(t, what_it_has_written_goes_as_long_as_the_peer_takes_it);
-    tcase_add_test(t, a_part_of_an_sdu_is_progress_but_30_s_are_all);
+    tcase_add_test(t, a_part_of_an_sdu_is_progress_but_5_minutes_are_all);
     tcase_add_test(t, a_client_that_is_there_waits_for_ever);
     tcase_add_test(t, a_client_that_wrote_and_died_has_written);
     tcase_add_test(t, an_attached_client_may_have_the_daemons_channel);
