@@ -300,7 +300,7 @@ static int read_value(const struct value_line *l, const char *text,
         *status = ctl_fail(CTL_USAGE, "%s: %s", text,
                            l->form == FORM_TEXT     ? "a value has at most 512 octets"
                            : l->form == FORM_NUMBER ? "no number, or over --size"
-                                                    : "no hex digits (--text, --number)");
+                                                    : "no whole octets in hex (--text, --number)");
     return n;
 }
 

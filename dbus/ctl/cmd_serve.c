@@ -349,6 +349,10 @@ static void set_value(struct serve *s, char *line)
             handle = s->all[i].handle;
     if (*line == '\0')
         return;
+    if (handle == 0 && *uuid) {
+        ctl_fail(0, "%s: the file has no such characteristic", line);
+        return;
+    }
     if (handle == 0 || (n = ctl_parse_hex(rest, value, sizeof(value))) < 0) {
         ctl_fail(0, "a line is a characteristic and hex digits: 2a37 00 3d");
         return;
@@ -410,7 +414,8 @@ int cmd_serve(struct ctl *c, int argc, char **argv)
                       ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &where)
                       : json_load_file(argv[1], JSON_REJECT_DUPLICATES, &where);
     if (!all)
-        return ctl_fail(CTL_USAGE, "%s:%d: %s", argv[1], where.line, where.text);
+        return where.line < 0 ? ctl_fail(CTL_USAGE, "%s", where.text) /* it names the file */
+                              : ctl_fail(CTL_USAGE, "%s:%d: %s", argv[1], where.line, where.text);
     int status =
         unknown(all, "services advertise") || !json_is_array(json_object_get(all, "services"))
             ? wrong(&s, "file", "it has \"services\", a list, and may have \"advertise\"")

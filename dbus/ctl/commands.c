@@ -31,6 +31,7 @@ const struct ctl_command ctl_commands[] = {
      "      --resume            go on after a connection\n"
      "      --set=N             one of several advertisements\n"
      "  -k, --keep              leave it to the daemon and return\n\n"
+     "Without --keep, numbers of a pairing that a central begins are shown and asked for here.\n\n"
      "Example: bledctl advertise --name=Pi --service=180d --resume\n",
      cmd_advertise, false, false},
     {"connect", "[OPTION...] DEVICE", "Connect, and leave the connection to the daemon",
@@ -88,7 +89,9 @@ const struct ctl_command ctl_commands[] = {
      "      --passkey=DIGITS    the answer to what will be asked\n"
      "      --security=LEVEL    2 encrypted, 3 authenticated, 4 Secure Connections: the least\n\n"
      "Answers are read from standard input, which may be a pipe; with --json what is asked is an\n"
-     "event PasskeyAction. --wait goes by the adapter's settings (`bledctl config Io 4`).\n\n"
+     "event PasskeyAction. --mitm asks for protection and takes a bond without it all the same;\n"
+     "--security=3 insists. --wait goes by the adapter's settings (`bledctl config Io 4`), and is\n"
+     "not asked on connections of advertise, serve and other programs that answer themselves.\n\n"
      "Example: bledctl pair C0:11:22:33:44:55\n",
      cmd_pair, false, false},
     {"bonds", "", "Peers that keys are kept of", "Example: bledctl bonds\n", cmd_bonds, false,
