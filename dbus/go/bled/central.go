@@ -274,7 +274,7 @@ func (l *Link) Characteristic(ctx context.Context, uuid string) (*RemoteCharacte
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("characteristic %s: %w", uuid, NotFound)
+		return nil, fmt.Errorf("the peer has no characteristic %s: %w", uuid, NotFound)
 	}
 	return all[0], nil
 }

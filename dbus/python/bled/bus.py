@@ -63,7 +63,7 @@ class Bus:
                 except (OSError, AuthenticationError) as e:
                     problem = e
         except (RuntimeError, ValueError) as e:
-            raise BusGone(f"{address}: {e}") from None
+            raise BusGone(f"{address!r} is no address of a bus: {e}") from None
         if isinstance(problem, Error):
             raise problem
         raise BusGone(f"the bus at {address} cannot be reached: {problem}") from problem

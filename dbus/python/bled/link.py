@@ -262,7 +262,7 @@ class Link:
 
     async def characteristic(self, uuid: Uuid) -> RemoteCharacteristic:
         """The first characteristic of this type, in whichever service."""
-        return await RemoteService(self, 1, 0xffff, "any").characteristic(uuid)
+        return await RemoteService(self, 1, 0xffff, "").characteristic(uuid)
 
     async def attributes(self, start: int = 1, end: int = 0xffff) -> List[RemoteDescriptor]:
         """All attributes from start to end."""

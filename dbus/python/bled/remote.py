@@ -242,7 +242,8 @@ class RemoteService:
     async def characteristic(self, uuid: Uuid) -> RemoteCharacteristic:
         for found in await self.characteristics(uuid):
             return found
-        raise NotFound(f"service {self.uuid} has no characteristic {spelled(uuid)}")
+        where = f"service {self.uuid}" if self.uuid else "the peer"
+        raise NotFound(f"{where} has no characteristic {spelled(uuid)}")
 
     async def includes(self) -> List["RemoteService"]:
         found = await self.link.client.call("GattClient1.DiscoverIncludes", self.link.conn,
