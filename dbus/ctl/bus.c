@@ -110,7 +110,15 @@ int ctl_open(struct ctl *c, bool no_adapter)
 
 void ctl_close(struct ctl *c)
 {
+    sd_bus_message *m = NULL;
+
     c->prompt.input = sd_event_source_unref(c->prompt.input);
+    /* that we leave is no news for the daemon's log; nobody waits for the answer */
+    if (c->attached && ctl_message(c, CTL_ADAPTER, "Detach", &m) == CTL_OK) {
+        (void)sd_bus_message_set_expect_reply(m, 0);
+        (void)sd_bus_send(c->bus, m, NULL);
+        sd_bus_message_unref(m);
+    }
     sd_bus_flush_close_unref(c->bus);
     c->bus = NULL;
     c->event = sd_event_unref(c->event);

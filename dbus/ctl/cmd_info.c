@@ -47,8 +47,8 @@ static void print_adapter(const char *path, const json_t *p)
     print_address("identity", json_object_get(p, "Identity"));
     print_address("on the air", json_object_get(p, "Mac"));
     if (number_of(p, "HciVersion"))
-        printf("  %-14s HCI version %lld, %s\n", "controller", number_of(p, "HciVersion"),
-               text_of(p, "Manufacturer"));
+        printf("  %-14s HCI version %lld%s%s\n", "controller", number_of(p, "HciVersion"),
+               *text_of(p, "Manufacturer") ? ", " : "", text_of(p, "Manufacturer"));
     if (list && *list)
         printf("  %-14s %s\n", "features", list);
     free(list);

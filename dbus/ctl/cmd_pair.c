@@ -108,6 +108,8 @@ static int read_line(struct pair_line *l, int argc, char **argv)
         case 'M':
             l->has_mitm = true;
             l->mitm = option == 'm';
+            if (l->mitm && l->security < 3)
+                l->security = 3; /* who asks for it in so many words wants it, or an error */
             break;
         case 'B':
             l->has_bond = true;

@@ -81,16 +81,15 @@ const struct ctl_command ctl_commands[] = {
      cmd_serve, false, false},
     {"pair", "[OPTION...] DEVICE | --wait", "Pair, asking for numbers at the terminal",
      "  -w, --wait              answer what others begin, until Ctrl-C\n"
-     "      --mitm, --no-mitm   protection against a man in the middle; default: where there\n"
-     "                          is a terminal\n"
+     "      --mitm              with protection against a man in the middle, or not at all\n"
+     "      --no-mitm           without; default: asked for where there is a terminal\n"
      "      --secure            Secure Connections or nothing\n"
      "      --no-bond           keep no keys\n"
      "      --io=KIND           display, yesno, keyboard, none, both\n"
      "      --passkey=DIGITS    the answer to what will be asked\n"
      "      --security=LEVEL    2 encrypted, 3 authenticated, 4 Secure Connections: the least\n\n"
      "Answers are read from standard input, which may be a pipe; with --json what is asked is an\n"
-     "event PasskeyAction. --mitm asks for protection and takes a bond without it all the same;\n"
-     "--security=3 insists. --wait goes by the adapter's settings (`bledctl config Io 4`), and is\n"
+     "event PasskeyAction. --wait goes by the adapter's settings (`bledctl config Io 4`), and is\n"
      "not asked on connections of advertise, serve and other programs that answer themselves.\n\n"
      "Example: bledctl pair C0:11:22:33:44:55\n",
      cmd_pair, false, false},

@@ -12,6 +12,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,7 +49,9 @@ static void help(void)
     printf(
         "\nDEVICE is an address (C0:11:22:33:44:55, also with ,random or ,public), a name, or the\n"
         "number of a connection. Exit status: 0 done, 1 refused, 2 usage, 3 no daemon or not\n"
-        "permitted, 4 not found, 5 timed out.\n");
+        "permitted, 4 not found, 5 timed out. BLED_BUS, BLED_BUS_NAME and BLED_ADAPTER stand for "
+        "the\n"
+        "options of those names.\n");
 }
 
 static const struct ctl_command *find(const char *name)
@@ -119,6 +122,10 @@ int main(int argc, char **argv)
     int option;
 
     prepare();
+    c.address = getenv("BLED_BUS");
+    c.adapter = getenv("BLED_ADAPTER");
+    if (getenv("BLED_BUS_NAME"))
+        c.bus_name = getenv("BLED_BUS_NAME");
     /* + : options behind the command are the command's */
     while ((option = getopt_long(argc, argv, "+a:jqvh", OPTIONS, NULL)) != -1)
         switch (option) {

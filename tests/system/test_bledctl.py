@@ -527,6 +527,26 @@ async def test_pair_asks_at_the_terminal_and_both_sides_agree():
         assert await other.run("bonds") == ""
 
 
+async def test_who_insists_on_protection_gets_it_or_an_error():
+    async with World() as world:
+        a, b, ctl, other = await pair_of(world)
+        await other.run("advertise", "--keep", "--name=Lock", "--interval=20", "--resume")
+        conn = str((await ctl.json("connect", "Lock"))["conn"])
+        assert "not authenticated" in await ctl.run("pair", "--no-mitm", conn)
+        await ctl.run("pair", "--mitm", "--io=none", conn, status=1)
+        assert "not authenticated" in await ctl.run("pair", conn)  # the bond is as it was
+        assert "without Detach" not in a.log() and "without Detach" not in b.log()
+
+
+async def test_the_environment_stands_for_options():
+    async with World() as world:
+        a, b, ctl, _ = await pair_of(world)
+        env = {**os.environ, "BLED_BUS": world.address, "BLED_BUS_NAME": b.name, "BLED_ADAPTER": "hci0"}
+        done = subprocess.run([CTL, "config", "GapName", "Hut"], env=env, check=True)
+        assert done.returncode == 0 and await b.get("Adapter1", "GapName") == "Hut"
+        assert subprocess.run([CTL, "--adapter=hci7", "config"], env=env, stderr=subprocess.DEVNULL).returncode == 4
+
+
 async def test_completion_offers_commands_devices_options_and_names():
     script = pathlib.Path(__file__).parents[2] / "dbus/ctl/bledctl.bash"
 
