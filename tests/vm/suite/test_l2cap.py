@@ -124,7 +124,7 @@ async def megabytes_arrive_both_ways_at_once(scene, kind):
     await pair.call('Listen', 'qqa{sv}', PSM, 2000, {})
     cid, end = await pair.incoming(PSM, 2000)
     mine = await pair.acquire(cid)
-    octets = 10_000_000 if LONG else 400_000
+    octets = 10_000_000 if LONG else 2_000_000
     await asyncio.gather(stream(mine, end, lengths_of(octets, 2000)),
                          stream(end, mine, lengths_of(octets, 2000, least=1)))
 
