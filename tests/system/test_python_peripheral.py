@@ -246,7 +246,7 @@ async def test_a_number_is_shown_and_entered():
     async with two() as (world, a, b):
         await a.set(io=Io.DISPLAY_ONLY, mitm=True)
         await b.set(io=Io.KEYBOARD_ONLY, mitm=True)
-        shown, keys = asyncio.get_running_loop().create_future(), []
+        shown, keys, gone = asyncio.get_running_loop().create_future(), [], asyncio.Event()
 
         async def show(number):
             shown.set_result(number)
@@ -254,6 +254,7 @@ async def test_a_number_is_shown_and_entered():
                 await asyncio.Event().wait()  # on the display until it is over
             finally:
                 keys.append("taken away")
+                gone.set()
         await a.attend(show=show, keypress=keys.append)
         async with linked(a, b) as (here, link):
             async def enter():
@@ -264,7 +265,7 @@ async def test_a_number_is_shown_and_entered():
             result = await link.pair(enter=enter)
             assert result.authenticated and 0 <= shown.result() < 1000000
             await anext(over)
-            await asyncio.sleep(0)
+            await asyncio.wait_for(gone.wait(), 20)
             assert keys[-1] == "taken away" and 1 in keys, keys
             await a.delete_bond(b.mac)
             await b.delete_bond(a.mac)

@@ -290,7 +290,7 @@ func TestMistakesAndOtherPeoplesThingsAreErrorsWithNames(t *testing.T) {
 	}
 }
 
-// settled waits until as many goroutines run as before.
+// settled waits until as many goroutines run as before: nothing tells the end of one.
 func settled(t *testing.T, before int) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
